@@ -1,0 +1,26 @@
+import type { ErrorSpec } from '../error-spec.ts';
+
+export const GENERAL_ERRORS = {
+  CONFIG_INVALID: {
+    disposition: 'halt',
+    exitCode: 78,
+    summary: 'One or more settings are unknown, missing or malformed.',
+    action: 'Correct every setting that the message lists; docs/configuration.md describes each.',
+  },
+  FEATURE_NOT_AVAILABLE: {
+    disposition: 'halt',
+    exitCode: 78,
+    summary: 'A setting asks for a feature that this version does not have.',
+    action: 'Remove the setting named in the message, or install a version that has the feature.',
+  },
+  RECORD_UNDECODABLE: {
+    disposition: 'park',
+    summary: 'A record does not have the form of the event contract.',
+    action: 'Read the dead letter; see who else writes to the topic; correct the writer and retry the letter.',
+  },
+  UNCLASSIFIED: {
+    disposition: 'halt',
+    summary: 'A failure that no rule names.',
+    action: 'Read `cause` in the log line and report it; the process stopped before confirming anything after it.',
+  },
+} as const satisfies Record<string, ErrorSpec>;

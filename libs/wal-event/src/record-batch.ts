@@ -1,0 +1,130 @@
+import { Buffer } from 'node:buffer';
+import type { Lsn } from './lsn.ts';
+import type { Position } from './position.ts';
+import type { TableRef } from './table.ts';
+
+/** Character codes of the record's `action`: I, U, D, T, M. */
+export const ACTION = { insert: 0x49, update: 0x55, delete: 0x44, truncate: 0x54, message: 0x4d } as const;
+
+/**
+ * Records back to back, without an object per record: record `i` is `bytes[starts[i], ends[i])`.
+ * Arrays may be longer than `count`. Everything is valid until the batch has settled, then it is reused.
+ */
+export interface RecordBatch<Checkpoint = unknown> {
+  readonly lane: number;
+  readonly count: number;
+  readonly bytes: Buffer;
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+  /** {@link ACTION} */
+  readonly actions: Uint8Array;
+  readonly commitLsns: BigUint64Array;
+  readonly seqs: Uint32Array;
+  /** See {@link Position.sub}. */
+  readonly subs: Uint8Array;
+  /** Commit time, milliseconds since 1970, UTC; 0 where there is none. */
+  readonly commitTimesMs: Float64Array;
+  readonly tables: readonly TableRef[];
+  readonly epoch: number;
+  /** Present when everything of the lane up to the end of this batch may be confirmed once it has settled. */
+  readonly checkpoint?: Checkpoint;
+}
+
+export function positionAt(batch: RecordBatch, index: number): Position {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the array holds LSNs only
+  const commitLsn = (batch.commitLsns[index] ?? 0n) as Lsn;
+  return { commitLsn, seq: batch.seqs[index] ?? 0, sub: batch.subs[index] === 0 ? 0 : 1 };
+}
+
+/** The bytes of record `index`, as a view: valid as long as the batch is. */
+export function valueAt(batch: RecordBatch, index: number): Buffer {
+  return batch.bytes.subarray(batch.starts[index], batch.ends[index]);
+}
+
+/** A batch under construction. Grows when a record does not fit; reused through {@link reset}. */
+export class RecordBatchBuilder<Checkpoint = unknown> implements RecordBatch<Checkpoint> {
+  lane = 0;
+  count = 0;
+  epoch = 0;
+  bytes: Buffer;
+  /** Bytes in use: the end of the last record. */
+  length = 0;
+  starts: Uint32Array;
+  ends: Uint32Array;
+  actions: Uint8Array;
+  commitLsns: BigUint64Array;
+  seqs: Uint32Array;
+  subs: Uint8Array;
+  commitTimesMs: Float64Array;
+  readonly tables: TableRef[] = [];
+  checkpoint?: Checkpoint;
+
+  constructor(byteCapacity: number, recordCapacity = 1024) {
+    this.bytes = Buffer.allocUnsafeSlow(byteCapacity);
+    this.starts = new Uint32Array(recordCapacity);
+    this.ends = new Uint32Array(recordCapacity);
+    this.actions = new Uint8Array(recordCapacity);
+    this.commitLsns = new BigUint64Array(recordCapacity);
+    this.seqs = new Uint32Array(recordCapacity);
+    this.subs = new Uint8Array(recordCapacity);
+    this.commitTimesMs = new Float64Array(recordCapacity);
+  }
+
+  reset(): void {
+    this.count = 0;
+    this.length = 0;
+    this.tables.length = 0;
+    delete this.checkpoint;
+  }
+
+  /** Makes room for `size` more bytes. The buffer may move: read `bytes` again afterwards. */
+  reserve(size: number): void {
+    const need = this.length + size;
+    if (need <= this.bytes.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(need, this.bytes.length * 2));
+    this.bytes.copy(grown, 0, 0, this.length);
+    this.bytes = grown;
+  }
+
+  /** Notes the record whose bytes were written at `[length, end)`. */
+  push(record: RecordEntry, end: number): void {
+    const i = this.count;
+    if (i === this.starts.length) this.#growArrays();
+    this.starts[i] = this.length;
+    this.ends[i] = end;
+    this.actions[i] = record.action;
+    this.commitLsns[i] = record.commitLsn;
+    this.seqs[i] = record.seq;
+    this.subs[i] = record.sub;
+    this.commitTimesMs[i] = record.commitTimeMs;
+    this.tables.push(record.table);
+    this.length = end;
+    this.count = i + 1;
+  }
+
+  #growArrays(): void {
+    const size = this.starts.length * 2;
+    this.starts = grown(this.starts, new Uint32Array(size));
+    this.ends = grown(this.ends, new Uint32Array(size));
+    this.actions = grown(this.actions, new Uint8Array(size));
+    this.commitLsns = grown(this.commitLsns, new BigUint64Array(size));
+    this.seqs = grown(this.seqs, new Uint32Array(size));
+    this.subs = grown(this.subs, new Uint8Array(size));
+    this.commitTimesMs = grown(this.commitTimesMs, new Float64Array(size));
+  }
+}
+
+/** What {@link RecordBatchBuilder.push} notes beside the bytes. Callers reuse one object. */
+export interface RecordEntry {
+  readonly action: number;
+  readonly commitLsn: bigint;
+  readonly seq: number;
+  readonly sub: 0 | 1;
+  readonly commitTimeMs: number;
+  readonly table: TableRef;
+}
+
+function grown<A extends { set(from: A): void }>(from: A, to: A): A {
+  to.set(from);
+  return to;
+}
