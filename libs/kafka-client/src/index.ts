@@ -1,1 +1,7 @@
-export {};
+export {
+  createKafka,
+  type KafkaConnectionOptions,
+  type KafkaLogLine,
+  type KafkaSaslOptions,
+  type KafkaTlsOptions,
+} from './connection/kafka-connection.ts';

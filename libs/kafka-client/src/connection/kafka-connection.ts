@@ -1,0 +1,92 @@
+import { Buffer } from 'node:buffer';
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import kafkajs, { type Kafka, type KafkaConfig, type LogEntry } from 'kafkajs';
+
+/** How to reach a Kafka cluster; the same for the producer, the consumers and administration. */
+export interface KafkaConnectionOptions {
+  /** `host:port`, the brokers to ask first. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly tls?: KafkaTlsOptions;
+  readonly sasl?: KafkaSaslOptions;
+  readonly connectionTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+}
+
+/** PEM text, not file names. */
+export interface KafkaTlsOptions {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly rejectUnauthorized?: boolean;
+}
+
+export interface KafkaSaslOptions {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  readonly username: string;
+  readonly password: string;
+}
+
+/** One line of the client library, for the process's own log. `extra` holds no record values. */
+export interface KafkaLogLine {
+  readonly level: 'error' | 'warn' | 'info' | 'debug';
+  readonly message: string;
+  readonly extra: Readonly<Record<string, unknown>>;
+}
+
+const ZSTD = 4;
+
+/** A client for administration and consumers. The producing side speaks the protocol itself, see `Cluster`. */
+export function createKafka(options: KafkaConnectionOptions, onLog: (line: KafkaLogLine) => void): Kafka {
+  registerZstd();
+  // The notice concerns the library's own producer, which we do not use.
+  process.env['KAFKAJS_NO_PARTITIONER_WARNING'] ??= '1';
+  const config: KafkaConfig = {
+    brokers: [...options.brokers],
+    clientId: options.clientId,
+    connectionTimeout: options.connectionTimeoutMs,
+    authenticationTimeout: options.connectionTimeoutMs,
+    requestTimeout: options.requestTimeoutMs,
+    logLevel: kafkajs.logLevel.INFO,
+    logCreator: () => (entry) => onLog(logLine(entry)),
+  };
+  if (options.tls !== undefined) config.ssl = { ...options.tls };
+  const { sasl } = options;
+  if (sasl === undefined) return new kafkajs.Kafka(config);
+  const { username, password } = sasl;
+  // The library's type ties each mechanism to its own object; ours has one shape for all three.
+  switch (sasl.mechanism) {
+    case 'plain':
+      return new kafkajs.Kafka({ ...config, sasl: { mechanism: 'plain', username, password } });
+    case 'scram-sha-256':
+      return new kafkajs.Kafka({ ...config, sasl: { mechanism: 'scram-sha-256', username, password } });
+    case 'scram-sha-512':
+      return new kafkajs.Kafka({ ...config, sasl: { mechanism: 'scram-sha-512', username, password } });
+  }
+}
+
+function logLine(entry: LogEntry): KafkaLogLine {
+  const { timestamp: _timestamp, message, logger: _logger, ...rest } = entry.log;
+  return { level: levelName(entry.level), message, extra: { ...rest, namespace: entry.namespace } };
+}
+
+function levelName(level: number): KafkaLogLine['level'] {
+  if (level <= kafkajs.logLevel.ERROR) return 'error';
+  if (level <= kafkajs.logLevel.WARN) return 'warn';
+  return level <= kafkajs.logLevel.INFO ? 'info' : 'debug';
+}
+
+interface Encodable {
+  readonly buffer: Buffer;
+}
+
+function registerZstd(): void {
+  const compress = promisify(zstdCompress);
+  const decompress = promisify(zstdDecompress);
+  const params = { [constants.ZSTD_c_compressionLevel]: 1 };
+  kafkajs.CompressionCodecs[ZSTD] = () => ({
+    compress: async (encoder: Encodable) => await compress(encoder.buffer, { params }),
+    decompress: async (bytes: Buffer) => await decompress(bytes),
+  });
+}
