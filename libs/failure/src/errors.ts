@@ -67,6 +67,6 @@ export function classify(cause: unknown, rules: readonly ClassifyRule[]): Pipeli
 /** The machine-readable code of a failure: `code` (Node, pg) or `type` (kafkajs); `''` if it has none. */
 export function codeOf(cause: unknown): string {
   if (!(cause instanceof Error)) return '';
-  if ('code' in cause && cause.code !== undefined) return String(cause.code);
-  return 'type' in cause ? String(cause.type) : '';
+  if ('code' in cause && typeof cause.code === 'string') return cause.code;
+  return 'type' in cause && typeof cause.type === 'string' ? cause.type : '';
 }

@@ -9,4 +9,5 @@ export {
   type ErrorCode,
   type PipelineErrorOptions,
 } from './errors.ts';
+export { classifyPostgres, POSTGRES_RULES, sqlStateOf } from './postgres-rules.ts';
 export { withRetry, type RetryOptions } from './retry.ts';

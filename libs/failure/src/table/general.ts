@@ -16,11 +16,13 @@ export const GENERAL_ERRORS = {
   RECORD_UNDECODABLE: {
     disposition: 'park',
     summary: 'A record does not have the form of the event contract.',
-    action: 'Read the dead letter; see who else writes to the topic; correct the writer and retry the letter.',
+    action:
+      'Read the dead letter; see who else writes to the topic; correct the writer and retry the letter.',
   },
   UNCLASSIFIED: {
     disposition: 'halt',
     summary: 'A failure that no rule names.',
-    action: 'Read `cause` in the log line and report it; the process stopped before confirming anything after it.',
+    action:
+      'Read `cause` in the log line and report it; the process stopped before confirming anything after it.',
   },
 } as const satisfies Record<string, ErrorSpec>;
