@@ -19,4 +19,30 @@ export {
   type ShapeChange,
   type TableShape,
 } from './schema-change.ts';
-export { encodingOfType, type ColumnSpec, type TableRef, type TableSpec, type ValueEncoding } from './table.ts';
+export {
+  encodingOfType,
+  type ColumnSpec,
+  type TableRef,
+  type TableSpec,
+  type ValueEncoding,
+} from './table.ts';
+export {
+  decodeRecord,
+  encodeRecord,
+  valueOf,
+  type ChangeRecord,
+  type NumberLiteral,
+  type RecordColumn,
+  type RecordValue,
+} from './change-record.ts';
+export type { ColumnValues } from './column-path.ts';
+export {
+  RecordEncoder,
+  type MessageEvent,
+  type RowEvent,
+  type TransactionHead,
+  type TruncateEvent,
+} from './record-encoder.ts';
+export { RecordFormatError } from './record-format-error.ts';
+export { RecordReader } from './record-reader.ts';
+export { TableTemplate } from './table-template.ts';

@@ -81,9 +81,9 @@ export class RecordBatchBuilder<Checkpoint = unknown> implements RecordBatch<Che
   reserve(size: number): void {
     const need = this.length + size;
     if (need <= this.bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(need, this.bytes.length * 2));
-    this.bytes.copy(grown, 0, 0, this.length);
-    this.bytes = grown;
+    const larger = Buffer.allocUnsafeSlow(Math.max(need, this.bytes.length * 2));
+    this.bytes.copy(larger, 0, 0, this.length);
+    this.bytes = larger;
   }
 
   /** Notes the record whose bytes were written at `[length, end)`. */

@@ -47,7 +47,12 @@ export type ShapeChange =
   | { readonly kind: 'schema_created' | 'schema_dropped'; readonly schema: string }
   | { readonly kind: 'schema_renamed'; readonly schema: string; readonly from: string }
   | { readonly kind: 'table_created'; readonly table: TableShape }
-  | { readonly kind: 'table_dropped'; readonly table_id: string; readonly schema: string; readonly name: string }
+  | {
+      readonly kind: 'table_dropped';
+      readonly table_id: string;
+      readonly schema: string;
+      readonly name: string;
+    }
   | {
       readonly kind: 'table_altered';
       readonly table: TableShape;

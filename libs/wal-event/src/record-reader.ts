@@ -1,0 +1,270 @@
+import { Buffer } from 'node:buffer';
+import { ColumnPaths, emptyColumnValues, parseJson, parseText, type ColumnValues } from './column-path.ts';
+import { matches, scalarEnd } from './json-bytes.ts';
+import { RecordFormatError } from './record-format-error.ts';
+import type { TableRef } from './table.ts';
+
+const ACTION_HEAD = Buffer.from('{"action":"');
+const TIMESTAMP = Buffer.from('","timestamp":');
+const COMMIT_LSN = Buffer.from(',"commit_lsn":"');
+const EPOCH = Buffer.from('","epoch":');
+const XID = Buffer.from(',"xid":');
+const LSN = Buffer.from(',"lsn":"');
+const SEQ = Buffer.from('","seq":');
+const SCHEMA = Buffer.from(',"schema":');
+const TABLE = Buffer.from(',"table":');
+const COLUMNS = Buffer.from(',"columns":');
+const IDENTITY = Buffer.from(',"identity":');
+const PREFIX = Buffer.from(',"prefix":');
+const CONTENT = Buffer.from(',"content":');
+const METADATA = Buffer.from(',"metadata":{"schema_id":null,"table_pgstream_id":');
+const KEY_IDS = Buffer.from(',"id_col_pgstream_id":');
+const UNCHANGED = Buffer.from(',"unchanged":');
+const SUB = Buffer.from(',"sub":0');
+const SNAPSHOT = Buffer.from(',"snapshot":true');
+const NONE: readonly string[] = [];
+
+/** Tables and their metadata as bytes, met before. */
+interface KnownTable {
+  readonly head: Buffer;
+  readonly metadata: Buffer;
+  readonly ref: TableRef;
+}
+
+/**
+ * Reads records from their bytes without an object per record or value: a flyweight whose fields hold the last
+ * record read. Tables and columns are interned, so that equal shapes are the same objects and can key caches.
+ *
+ * It reads what {@link RecordEncoder} writes, member for member; anything else is a {@link RecordFormatError}.
+ */
+export class RecordReader {
+  bytes: Buffer = Buffer.alloc(0);
+  /** {@link ACTION} */
+  action = 0;
+  commitLsnHi = 0;
+  commitLsnLo = 0;
+  epoch = 0;
+  xid = 0;
+  seq = 0;
+  sub: 0 | 1 = 1;
+  snapshot = false;
+  ref: TableRef = { schema: '', table: '', tableId: '', keyColumnIds: NONE };
+  /** Names of TOASTed columns that did not change and were not sent. */
+  unchanged: readonly string[] = NONE;
+  /** The new row; `count` is -1 for D, T and M. */
+  readonly columns: ColumnValues = emptyColumnValues();
+  /** The old key or row; `count` is -1 without one. */
+  readonly identity: ColumnValues = emptyColumnValues();
+  /** Of a message, decoded; `''` for other records. */
+  prefix = '';
+  content = '';
+  timestampStart = 0;
+  timestampEnd = 0;
+  lsnHi = 0;
+  lsnLo = 0;
+  readonly #paths = new ColumnPaths();
+  readonly #known = new Map<string, KnownTable>();
+  #table: KnownTable | undefined;
+  #at = 0;
+  #limit = 0;
+
+  get commitLsn(): bigint {
+    return (BigInt(this.commitLsnHi) << 32n) | BigInt(this.commitLsnLo);
+  }
+
+  get lsn(): bigint {
+    return (BigInt(this.lsnHi) << 32n) | BigInt(this.lsnLo);
+  }
+
+  /**
+   * Reads the record `bytes[start, end)`.
+   * @throws {RecordFormatError}
+   */
+  read(bytes: Buffer, start: number, end: number): void {
+    this.bytes = bytes;
+    this.#at = start;
+    this.#limit = end;
+    this.#head();
+    const headFrom = this.#at;
+    const table = this.#tableNames();
+    const headTo = this.#at;
+    this.#at = this.#paths.read(bytes, this.#at, end, this.columns);
+    this.#expect(IDENTITY, 'identity');
+    this.#at = this.#paths.read(bytes, this.#at, end, this.identity);
+    this.#message();
+    this.#metadata(table, headFrom, headTo);
+    this.#tail();
+  }
+
+  #head(): void {
+    this.#expect(ACTION_HEAD, 'action');
+    this.action = this.bytes[this.#at++] ?? 0;
+    this.#expect(TIMESTAMP, 'timestamp');
+    this.timestampStart = this.#at;
+    this.#at = this.#scalar();
+    this.timestampEnd = this.#at;
+    this.#expect(COMMIT_LSN, 'commit_lsn');
+    this.commitLsnHi = this.#hex(0x2f);
+    this.commitLsnLo = this.#hex(0x22);
+    this.#at--;
+    this.#expect(EPOCH, 'epoch');
+    this.epoch = this.#integer();
+    this.#expect(XID, 'xid');
+    this.xid = this.#integer();
+    this.#expect(LSN, 'lsn');
+    this.lsnHi = this.#hex(0x2f);
+    this.lsnLo = this.#hex(0x22);
+    this.#at--;
+    this.#expect(SEQ, 'seq');
+    this.seq = this.#integer();
+  }
+
+  /** Passes `,"schema":…,"table":…,"columns":`; answers the table if it is the one of the last record. */
+  #tableNames(): KnownTable | undefined {
+    const table = this.#table;
+    if (table !== undefined && matches(this.bytes, this.#at, table.head)) {
+      this.#at += table.head.length;
+      return table;
+    }
+    this.#expect(SCHEMA, 'schema');
+    this.#at = this.#scalar();
+    this.#expect(TABLE, 'table');
+    this.#at = this.#scalar();
+    this.#expect(COLUMNS, 'columns');
+    return undefined;
+  }
+
+  #message(): void {
+    if (!matches(this.bytes, this.#at, PREFIX)) {
+      this.prefix = '';
+      this.content = '';
+      return;
+    }
+    this.#at += PREFIX.length;
+    this.prefix = this.#text();
+    this.#expect(CONTENT, 'content');
+    this.content = this.#text();
+  }
+
+  #metadata(last: KnownTable | undefined, headFrom: number, headTo: number): void {
+    if (last !== undefined && matches(this.bytes, this.#at, last.metadata)) {
+      this.#at += last.metadata.length;
+      this.ref = last.ref;
+      return;
+    }
+    const from = this.#at;
+    this.#expect(METADATA, 'metadata');
+    this.#at = this.#scalar();
+    this.#expect(KEY_IDS, 'id_col_pgstream_id');
+    this.#at = this.#listEnd();
+    if (this.bytes[this.#at++] !== 0x7d) throw new RecordFormatError('} of metadata', this.#at - 1);
+    const head = this.bytes.toString('utf8', headFrom, headTo);
+    const metadata = this.bytes.toString('utf8', from, this.#at);
+    this.#table = this.#intern(head, metadata);
+    this.ref = this.#table.ref;
+  }
+
+  #intern(head: string, metadata: string): KnownTable {
+    const key = head + metadata;
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    if (this.#known.size >= 50_000) this.#known.clear(); // bounded; a table met again is interned anew
+    const names = parseObject(`{${head.slice(1)}null}`);
+    const meta = parseObject(metadata.slice(',"metadata":'.length));
+    const ids = meta['id_col_pgstream_id'];
+    const ref: TableRef = {
+      schema: String(names['schema']),
+      table: String(names['table']),
+      tableId: String(meta['table_pgstream_id']),
+      keyColumnIds: Array.isArray(ids) ? ids.map(String) : NONE,
+    };
+    const table = { head: Buffer.from(head), metadata: Buffer.from(metadata), ref };
+    this.#known.set(key, table);
+    return table;
+  }
+
+  #tail(): void {
+    this.unchanged = NONE;
+    if (matches(this.bytes, this.#at, UNCHANGED)) {
+      this.#at += UNCHANGED.length;
+      const from = this.#at;
+      this.#at = this.#listEnd();
+      const list = parseJson(this.bytes.toString('utf8', from, this.#at));
+      this.unchanged = Array.isArray(list) ? list.map(String) : NONE;
+    }
+    this.sub = this.#optional(SUB) ? 0 : 1;
+    this.snapshot = this.#optional(SNAPSHOT);
+    if (this.bytes[this.#at++] !== 0x7d || this.#at !== this.#limit) {
+      throw new RecordFormatError('} and the end', this.#at - 1);
+    }
+  }
+
+  #expect(literal: Buffer, name: string): void {
+    if (!matches(this.bytes, this.#at, literal)) throw new RecordFormatError(`"${name}"`, this.#at);
+    this.#at += literal.length;
+  }
+
+  #optional(literal: Buffer): boolean {
+    if (!matches(this.bytes, this.#at, literal)) return false;
+    this.#at += literal.length;
+    return true;
+  }
+
+  #scalar(): number {
+    const end = scalarEnd(this.bytes, this.#at, this.#limit);
+    if (end < 0) throw new RecordFormatError('a value', this.#at);
+    return end;
+  }
+
+  #text(): string {
+    const from = this.#at;
+    if (this.bytes[from] !== 0x22) throw new RecordFormatError('a string', from);
+    this.#at = this.#scalar();
+    return parseText(this.bytes.toString('utf8', from, this.#at));
+  }
+
+  /** The end of `null` or of an array of strings. */
+  #listEnd(): number {
+    if (this.bytes[this.#at] === 0x6e) return this.#at + 4;
+    if (this.bytes[this.#at] !== 0x5b) throw new RecordFormatError('[ or null', this.#at);
+    let p = this.#at + 1;
+    while (this.bytes[p] !== 0x5d) {
+      p = scalarEnd(this.bytes, p, this.#limit);
+      if (p < 0) throw new RecordFormatError('a list of strings', this.#at);
+      if (this.bytes[p] === 0x2c) p++;
+      else if (this.bytes[p] !== 0x5d) throw new RecordFormatError(', or ]', p);
+    }
+    return p + 1;
+  }
+
+  #integer(): number {
+    let value = 0;
+    const from = this.#at;
+    for (;;) {
+      const digit = (this.bytes[this.#at] ?? 0) - 0x30;
+      if (digit < 0 || digit > 9 || this.#at - from > 15) break;
+      value = value * 10 + digit;
+      this.#at++;
+    }
+    if (this.#at === from) throw new RecordFormatError('an integer', from);
+    return value;
+  }
+
+  /** A 32-bit word in hex that ends with `stop`, which is passed too. */
+  #hex(stop: number): number {
+    let value = 0;
+    const from = this.#at;
+    for (;;) {
+      const byte = this.bytes[this.#at++] ?? 0;
+      if (byte === stop && this.#at - from > 1) return value >>> 0;
+      const digit = byte <= 0x39 ? byte - 0x30 : (byte | 0x20) - 0x57;
+      if (digit < 0 || digit > 15 || this.#at - from > 8) throw new RecordFormatError('an LSN', from);
+      value = (value << 4) | digit;
+    }
+  }
+}
+
+function parseObject(json: string): Record<string, unknown> {
+  const value = parseJson(json);
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
