@@ -28,6 +28,11 @@ export interface RecordBatch<Checkpoint = unknown> {
   readonly epoch: number;
   /** Present when everything of the lane up to the end of this batch may be confirmed once it has settled. */
   readonly checkpoint?: Checkpoint;
+  /**
+   * Gives the bytes back to the source for reuse. Whoever took the batch from the source calls it once, after the
+   * outcome is known or when the batch is abandoned; a source whose batches are not given back stops reading.
+   */
+  release?(): void;
 }
 
 export function positionAt(batch: RecordBatch, index: number): Position {
