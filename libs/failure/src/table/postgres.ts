@@ -146,4 +146,16 @@ export const POSTGRES_ERRORS = {
     summary: 'The stored position lies ahead of the server: START there would skip changes silently.',
     action: 'Correct the URL; after a restore run init --new-epoch and take a new snapshot.',
   },
+
+  // The replication stream (libs/postgres-source/src/stream, src/pgoutput)
+  PG_PROTOCOL: {
+    disposition: 'halt',
+    summary: 'PostgreSQL sent a frame of the replication stream that does not have the documented form.',
+    action: 'Report the facts of the log line; nothing from that frame on was confirmed.',
+  },
+  PG_STREAM_ABANDONED: {
+    disposition: 'halt',
+    summary: 'The batches of the replication stream were asked for twice.',
+    action: 'Report it: a source serves one reader.',
+  },
 } as const satisfies Record<string, ErrorSpec>;
