@@ -13,6 +13,12 @@ export const GENERAL_ERRORS = {
     summary: 'A setting asks for a feature that this version does not have.',
     action: 'Remove the setting named in the message, or install a version that has the feature.',
   },
+  HEALTH_ADDRESS_UNAVAILABLE: {
+    disposition: 'halt',
+    exitCode: 78,
+    summary: 'The health server cannot listen on its address.',
+    action: 'Choose a free address with PGSTREAM_HEALTH_CHECK_ADDRESS; port 0 takes any free port.',
+  },
   RECORD_UNDECODABLE: {
     disposition: 'park',
     summary: 'A record does not have the form of the event contract.',
