@@ -1,6 +1,8 @@
+import { types } from 'node:util';
 import type { Disposition, ErrorSpec } from './error-spec.ts';
 import { GENERAL_ERRORS } from './table/general.ts';
 import { KAFKA_ERRORS } from './table/kafka.ts';
+import { KAFKA_CONSUMER_ERRORS } from './table/kafka-consumer.ts';
 import { POSTGRES_ERRORS } from './table/postgres.ts';
 import { SEARCH_ERRORS } from './table/search.ts';
 
@@ -9,6 +11,7 @@ export const ERRORS = {
   ...GENERAL_ERRORS,
   ...POSTGRES_ERRORS,
   ...KAFKA_ERRORS,
+  ...KAFKA_CONSUMER_ERRORS,
   ...SEARCH_ERRORS,
 } as const satisfies Record<string, ErrorSpec>;
 
@@ -66,7 +69,8 @@ export function classify(cause: unknown, rules: readonly ClassifyRule[]): Pipeli
 
 /** The machine-readable code of a failure: `code` (Node, pg) or `type` (kafkajs); `''` if it has none. */
 export function codeOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return '';
+  // Not `instanceof`: errors of Node itself come from another realm where tests run in a sandbox.
+  if (!types.isNativeError(cause)) return '';
   if ('code' in cause && typeof cause.code === 'string') return cause.code;
   return 'type' in cause && typeof cause.type === 'string' ? cause.type : '';
 }

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { classify, codeOf, PipelineError, type ClassifyRule } from './errors.ts';
 
 const CONNECTION_ERRNOS = new Set([
@@ -42,20 +43,20 @@ export const POSTGRES_RULES: readonly ClassifyRule[] = [
  * a plain `Error` without a code; its own programming errors are subclasses, which halt as unclassified.
  */
 export function classifyPostgres(cause: unknown): PipelineError {
-  const plain = cause instanceof Error && Object.getPrototypeOf(cause) === Error.prototype;
+  const plain = types.isNativeError(cause) && cause.constructor.name === 'Error';
   if (plain && codeOf(cause) === '') return new PipelineError('PG_UNREACHABLE', { cause });
   const error = classify(cause, POSTGRES_RULES);
   if (error === cause || error.code === 'UNCLASSIFIED' || sqlStateOf(cause) === '') return error;
   // The server's own words name the object, the role or the setting. Those of other codes may quote row values.
-  const words = cause instanceof Error ? cause.message : '';
+  const words = types.isNativeError(cause) ? cause.message : '';
   return new PipelineError(error.code, { cause, detail: `Server: ${words}.` });
 }
 
 /** The SQLSTATE of a failure or of its nearest cause that has one; `''` without. */
 export function sqlStateOf(failure: unknown): string {
-  for (let cause = failure; cause instanceof Error; cause = cause.cause) {
+  for (let cause = failure; types.isNativeError(cause); cause = cause.cause) {
     const code = cause instanceof PipelineError ? '' : codeOf(cause);
-    if (/^[0-9A-Z]{5}$/.test(code)) return code;
+    if (/^(?=.*\d)[0-9A-Z]{5}$/.test(code)) return code;
   }
   return '';
 }

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PipelineError } from '@pgstream/failure';
+import type { PostgresPool, Queries } from './pool.ts';
+
+export interface Migration {
+  /** `NNNN`, as a number. */
+  readonly version: number;
+  /** `NNNN-name.sql` */
+  readonly name: string;
+  readonly sql: string;
+  readonly checksum: string;
+  /** A line `-- requires: superuser` among the comments at its head: event triggers. Left out for other roles. */
+  readonly requiresSuperuser: boolean;
+}
+
+export interface MigrationStatus {
+  readonly applied: readonly { readonly name: string; readonly appliedAt: string }[];
+  readonly pending: readonly string[];
+  /** Applied with another text than the file has today. */
+  readonly changed: readonly string[];
+  /** Applied by a newer version of the product. */
+  readonly unknown: readonly string[];
+}
+
+/** `pgstr` in ASCII, so that it is recognised in pg_locks. */
+const LOCK_KEY = '482906305138';
+
+const TABLE = `
+CREATE SCHEMA IF NOT EXISTS pgstream;
+CREATE TABLE IF NOT EXISTS pgstream.schema_migrations (
+  version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
+`;
+
+/** @throws {PipelineError} CONFIG_INVALID for a file that is not named `NNNN-name.sql` or a number used twice. */
+export function readMigrations(dir: string): Migration[] {
+  const files = readdirSync(dir).filter((name) => name.endsWith('.sql'));
+  const migrations = files.toSorted().map((name) => {
+    const version = Number(/^(\d{4})-[a-z0-9-]+\.sql$/.exec(name)?.[1]);
+    const sql = readFileSync(join(dir, name), 'utf8');
+    const head = /^(?:\s*(?:--[^\n]*)?\n)*/.exec(sql)?.[0] ?? '';
+    const checksum = createHash('sha256').update(sql).digest('hex');
+    return { version, name, sql, checksum, requiresSuperuser: /^--\s*requires:\s*superuser\s*$/m.test(head) };
+  });
+  const bad = migrations.find(
+    (one, at) => Number.isNaN(one.version) || one.version === migrations[at - 1]?.version,
+  );
+  if (bad !== undefined) {
+    throw new PipelineError('CONFIG_INVALID', {
+      detail: `Migration ${bad.name}: not named NNNN-name.sql, or twice.`,
+    });
+  }
+  return migrations;
+}
+
+/**
+ * Applies what is missing, in order, each file in its own transaction; processes that start together wait for each other.
+ * @param options.superuser whether the role may run files that require it; others are left pending.
+ * @returns names of the files applied now.
+ * @throws {PipelineError} PG_MIGRATION_CHANGED where a file differs from what was applied.
+ */
+export async function runMigrations(
+  pool: PostgresPool,
+  dir: string,
+  options: { readonly superuser?: boolean } = {},
+): Promise<string[]> {
+  const migrations = readMigrations(dir).filter(
+    (one) => options.superuser !== false || !one.requiresSuperuser,
+  );
+  return pool.withClient(async (client) => {
+    // A session lock: it outlives the transactions of the files and ends with the connection at the latest.
+    await client.query(`SELECT pg_advisory_lock(${LOCK_KEY})`);
+    try {
+      if (!(await hasTable(client))) await client.query(TABLE);
+      return await applyMissing(client, migrations);
+    } finally {
+      await client.query(`SELECT pg_advisory_unlock(${LOCK_KEY})`).catch(() => {});
+    }
+  });
+}
+
+async function applyMissing(client: Queries, migrations: readonly Migration[]): Promise<string[]> {
+  const done = await appliedRows(client);
+  const changed = migrations.filter((one) => (done.get(one.version) ?? one).checksum !== one.checksum);
+  if (changed.length > 0) {
+    throw new PipelineError('PG_MIGRATION_CHANGED', { detail: changed.map((one) => one.name).join(', ') });
+  }
+  const missing = migrations.filter((one) => !done.has(one.version));
+  for (const one of missing) {
+    // Several statements in one query string are one transaction of the server.
+    // oxlint-disable-next-line no-await-in-loop -- in order
+    await client.query(`BEGIN;\n${one.sql}\n;${recordSql(one)}COMMIT;`).catch(async (error: unknown) => {
+      await client.query('ROLLBACK').catch(() => {});
+      throw error;
+    });
+  }
+  return missing.map((one) => one.name);
+}
+
+/** The same as one script for a superuser to run by hand; a later {@link runMigrations} finds everything applied. */
+export function migrationsScript(migrations: readonly Migration[]): string {
+  const files = migrations.map((one) => `-- ${one.name}\nBEGIN;\n${one.sql}\n;${recordSql(one)}COMMIT;\n`);
+  return `${TABLE}\n${files.join('\n')}`;
+}
+
+export async function migrationStatus(sql: Queries, dir: string): Promise<MigrationStatus> {
+  const migrations = readMigrations(dir);
+  const done = (await hasTable(sql)) ? await appliedRows(sql) : new Map<number, AppliedRow>();
+  const known = new Set(migrations.map((one) => one.version));
+  return {
+    applied: [...done.values()].map(({ name, appliedAt }) => ({ name, appliedAt })),
+    pending: migrations.filter((one) => !done.has(one.version)).map((one) => one.name),
+    changed: migrations
+      .filter((one) => (done.get(one.version) ?? one).checksum !== one.checksum)
+      .map((one) => one.name),
+    unknown: [...done].filter(([version]) => !known.has(version)).map(([, row]) => row.name),
+  };
+}
+
+interface AppliedRow {
+  readonly name: string;
+  readonly checksum: string;
+  readonly appliedAt: string;
+}
+
+async function hasTable(sql: Queries): Promise<boolean> {
+  const { rows } = await sql.query("SELECT to_regclass('pgstream.schema_migrations') IS NOT NULL AS found");
+  return rows[0]?.['found'] === true;
+}
+
+async function appliedRows(sql: Queries): Promise<Map<number, AppliedRow>> {
+  const { rows } = await sql.query(
+    'SELECT version, name, checksum, applied_at::text AS applied_at FROM pgstream.schema_migrations ORDER BY version',
+  );
+  return new Map(
+    rows.map((row) => [
+      Number(row['version']),
+      { name: String(row['name']), checksum: String(row['checksum']), appliedAt: String(row['applied_at']) },
+    ]),
+  );
+}
+
+function recordSql({ version, name, checksum }: Migration): string {
+  return `\nINSERT INTO pgstream.schema_migrations (version, name, checksum) VALUES (${version}, '${name}', '${checksum}');\n`;
+}
