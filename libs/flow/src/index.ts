@@ -1,1 +1,2 @@
-export {};
+export { ByteGate } from './byte-gate.ts';
+export { Watermark } from './watermark.ts';

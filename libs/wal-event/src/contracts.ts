@@ -17,6 +17,12 @@ export interface Source<Checkpoint = unknown> {
   batches(signal: AbortSignal): AsyncIterable<RecordBatch<Checkpoint>>;
   /** Everything of `lane` up to `checkpoint` is durable in every sink. Resolves when the source has noted it. */
   confirm(lane: number, checkpoint: Checkpoint): Promise<void>;
+  /**
+   * For sources whose lanes come and go. The handler is awaited before a lane is given up: it waits for what is in
+   * flight, within a bound, and stops the sink's work for the lane. What was confirmed until then is committed,
+   * nothing of the lane is confirmed afterwards.
+   */
+  onRevoke?(handler: (lane: number) => Promise<void>): void;
   /** After the last confirm: releases connections, leaves groups. Idempotent. */
   close(): Promise<void>;
 }
