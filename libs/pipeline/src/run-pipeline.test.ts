@@ -173,10 +173,10 @@ test('while a confirm is in flight, the next one waits and takes the newest chec
     { lane: 0, checkpoint: 'b' },
     { lane: 0, checkpoint: 'c' },
   ]);
-  const gate = Promise.withResolvers<void>();
-  run.source.confirmGate = gate.promise;
+  const gates: Array<() => void> = [];
+  run.source.confirmGate = new Promise((resolve) => gates.push(resolve));
   for (const outcome of run.sink.outcomes) outcome.settled();
-  gate.resolve();
+  for (const open of gates) open();
   await turn();
   expect(run.source.confirmed).toEqual([
     [0, 'a'],
