@@ -1,0 +1,245 @@
+import { Buffer } from 'node:buffer';
+import type { ColumnShape, ColumnSpec, TableRef } from '@pgstream/wal-event';
+import type { ByteSink } from './byte-sink.ts';
+import type { Note } from './convert.ts';
+import { classifyType, type FieldKind } from './field-kind.ts';
+import { fieldNameOf } from './field-name.ts';
+import { shapeOf, type Layout } from './mapping.ts';
+import { rawMembers, type RawMember } from './raw-members.ts';
+import type { RecordView } from './record-view.ts';
+import { writerOf, type ValueWriter } from './value-writer.ts';
+
+/** The newest known `_source` of the row, for the TOASTed columns that an UPDATE did not send. */
+export interface PreviousDocument {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** How to write the columns of one shape, by position. */
+interface Plan {
+  readonly columns: readonly ColumnSpec[];
+  /** `,"name":` */
+  readonly prefixes: readonly Buffer[];
+  readonly fields: readonly string[];
+  readonly writers: readonly ValueWriter[];
+}
+
+/**
+ * Writes a row's `_source` from the bytes of its record; one row at a time, no object per row.
+ *
+ * Layout `table`: `{"col":…,"_pgstream":{"table":"schema.table","version":N,"incomplete":[…],"ignored":[…]}}`, the
+ * fields named by {@link fieldNameOf}. Layout `pgstream`: `{"_table":"<table id>","<table id>-<attnum>":…,"_pgstream":…}`.
+ * `ignored` names the fields that show less, or other, than the row; `incomplete` those whose value is not known.
+ */
+export class DocumentBuilder {
+  /** Fields of the last document that hold null, or another form, in place of the row's value. */
+  readonly ignored: string[] = [];
+  /** Fields missing from the last document: unchanged TOAST of which nothing is known. */
+  readonly incomplete: string[] = [];
+
+  readonly #layout: Layout;
+  readonly #shapes = new Map<string, Map<string, ColumnShape>>();
+  #plans = new WeakMap<readonly ColumnSpec[], Plan>();
+  #plan: Plan | undefined;
+  readonly #frames = new WeakMap<TableRef, Frame>();
+  #ref: TableRef | undefined;
+  #frame: Frame = { head: Buffer.alloc(0), tail: Buffer.alloc(0) };
+  readonly #note: Note = { lossy: false };
+  #first = true;
+
+  constructor(options: { readonly layout: Layout }) {
+    this.#layout = options.layout;
+  }
+
+  /** What schema records say of a table's types: domains, enums, composites. Replaces what was known. */
+  setShape(tableId: string, columns: readonly ColumnShape[]): void {
+    this.#shapes.set(tableId, new Map(columns.map((column) => [column.id, column])));
+    this.#plans = new WeakMap();
+    this.#plan = undefined;
+  }
+
+  /** After the table was dropped. */
+  forgetShape(tableId: string): void {
+    this.#shapes.delete(tableId);
+  }
+
+  /**
+   * True when the document of this record needs {@link PreviousDocument}: a TOASTed column was not sent, and the old
+   * row, which REPLICA IDENTITY FULL sends, is not there to take it from.
+   */
+  needsPrevious(reader: RecordView): boolean {
+    return reader.unchanged.some((name) => identityIndexOf(reader, name) < 0);
+  }
+
+  /**
+   * Appends the `_source` of an INSERT or UPDATE to `out`, in one line. {@link ignored} and {@link incomplete}
+   * describe it until the next call.
+   *
+   * @param version decimal digits
+   */
+  build(out: ByteSink, reader: RecordView, version: string, previous?: PreviousDocument): void {
+    this.ignored.length = 0;
+    this.incomplete.length = 0;
+    const frame = this.#frameOf(reader.ref);
+    out.write(frame.head);
+    this.#first = this.#layout === 'table';
+    this.#writeColumns(out, reader);
+    if (reader.unchanged.length > 0) this.#writeUnchanged(out, reader, previous);
+    if (this.#first) out.write(frame.tail, 1);
+    else out.write(frame.tail);
+    out.writeAscii(version);
+    this.#writeNames(out, 'incomplete', this.incomplete);
+    this.#writeNames(out, 'ignored', this.ignored);
+    out.writeByte(0x7d);
+    out.writeByte(0x7d);
+  }
+
+  #writeColumns(out: ByteSink, reader: RecordView): void {
+    const plan = this.#planOf(reader.ref, reader.columns);
+    const { bytes, columnCount, valueStarts, valueEnds } = reader;
+    const { prefixes, writers } = plan;
+    for (let i = 0; i < columnCount; i += 1) {
+      const prefix = prefixes[i];
+      const writer = writers[i];
+      if (prefix === undefined || writer === undefined) break;
+      out.write(prefix, this.#first ? 1 : 0);
+      this.#first = false;
+      const start = valueStarts[i] ?? 0;
+      const end = valueEnds[i] ?? 0;
+      // null is the same for all kinds; no other JSON value begins with an n
+      if (writer === null || bytes[start] === 0x6e) out.write(bytes, start, end);
+      else this.#convert(out, plan, i, { writer, bytes, start, end });
+    }
+  }
+
+  #convert(out: ByteSink, plan: Plan, index: number, value: ConvertedValue): void {
+    this.#note.lossy = false;
+    value.writer(out, value.bytes, { start: value.start, end: value.end }, this.#note);
+    if (this.#note.lossy) this.ignored.push(plan.fields[index] ?? '');
+  }
+
+  #writeUnchanged(out: ByteSink, reader: RecordView, previous: PreviousDocument | undefined): void {
+    const known =
+      previous === undefined ? undefined : rawMembers(previous.bytes, previous.start, previous.end);
+    const lossy = previous === undefined ? undefined : ignoredOf(previous.bytes, known?.get('_pgstream'));
+    for (const name of reader.unchanged) {
+      const index = identityIndexOf(reader, name);
+      if (index >= 0) {
+        this.#writeOld(out, reader, index);
+        continue;
+      }
+      const field = this.#fieldNamed(reader, name);
+      const member = known?.get(field);
+      if (previous === undefined || member === undefined) this.incomplete.push(field);
+      else {
+        this.#writeName(out, field);
+        out.write(previous.bytes, member.start, member.end);
+        if (lossy?.includes(field) === true) this.ignored.push(field);
+      }
+    }
+  }
+
+  /** REPLICA IDENTITY FULL: the old row has the value. */
+  #writeOld(out: ByteSink, reader: RecordView, index: number): void {
+    const plan = this.#planOf(reader.ref, reader.identityColumns);
+    const writer = plan.writers[index];
+    const start = reader.identityStarts[index] ?? 0;
+    const end = reader.identityEnds[index] ?? 0;
+    this.#writeName(out, plan.fields[index] ?? '');
+    if (writer === null || writer === undefined || reader.bytes[start] === 0x6e)
+      out.write(reader.bytes, start, end);
+    else this.#convert(out, plan, index, { writer, bytes: reader.bytes, start, end });
+  }
+
+  #writeName(out: ByteSink, field: string): void {
+    out.writeUtf8(`${this.#first ? '' : ','}${JSON.stringify(field)}:`);
+    this.#first = false;
+  }
+
+  #writeNames(out: ByteSink, member: string, fields: readonly string[]): void {
+    if (fields.length > 0) out.writeUtf8(`,"${member}":${JSON.stringify(fields)}`);
+  }
+
+  /** The record names unchanged columns only; layout `pgstream` needs the id, which the table's shape has. */
+  #fieldNamed(reader: RecordView, name: string): string {
+    if (this.#layout === 'table') return fieldNameOf(name);
+    const columns = this.#shapes.get(reader.ref.tableId)?.values() ?? [];
+    for (const column of columns) if (column.name === name) return column.id;
+    return name;
+  }
+
+  #planOf(ref: TableRef, columns: readonly ColumnSpec[]): Plan {
+    const last = this.#plan;
+    if (last !== undefined && last.columns === columns) return last;
+    let plan = this.#plans.get(columns);
+    if (plan === undefined) {
+      plan = compile(columns, this.#layout, this.#shapes.get(ref.tableId));
+      this.#plans.set(columns, plan);
+    }
+    this.#plan = plan;
+    return plan;
+  }
+
+  #frameOf(ref: TableRef): Frame {
+    if (ref === this.#ref) return this.#frame;
+    let frame = this.#frames.get(ref);
+    if (frame === undefined) {
+      const table = JSON.stringify(`${ref.schema}.${ref.table}`);
+      frame = {
+        head: Buffer.from(this.#layout === 'table' ? '{' : `{"_table":${JSON.stringify(ref.tableId)}`),
+        tail: Buffer.from(`,"_pgstream":{"table":${table},"version":`),
+      };
+      this.#frames.set(ref, frame);
+    }
+    this.#ref = ref;
+    this.#frame = frame;
+    return frame;
+  }
+}
+
+/** What stands before and after the fields of every document of a table. */
+interface Frame {
+  readonly head: Buffer;
+  readonly tail: Buffer;
+}
+
+interface ConvertedValue {
+  readonly writer: NonNullable<ValueWriter>;
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+function compile(
+  columns: readonly ColumnSpec[],
+  layout: Layout,
+  shapes: ReadonlyMap<string, ColumnShape> | undefined,
+): Plan {
+  const fields = columns.map((column) => (layout === 'table' ? fieldNameOf(column.name) : column.id));
+  return {
+    columns,
+    fields,
+    prefixes: fields.map((field) => Buffer.from(`,${JSON.stringify(field)}:`)),
+    writers: columns.map((column) => writerOf(kindOf(column, shapes?.get(column.id)), layout)),
+  };
+}
+
+/** The shape counts only where it is of the type under which the row was written. */
+function kindOf(column: ColumnSpec, shape: ColumnShape | undefined): FieldKind {
+  return classifyType(column.type, shape?.type === column.type ? shapeOf(shape) : undefined);
+}
+
+function identityIndexOf(reader: RecordView, name: string): number {
+  const { identityColumns, identityCount } = reader;
+  for (let i = 0; i < identityCount; i += 1) if (identityColumns[i]?.name === name) return i;
+  return -1;
+}
+
+function ignoredOf(bytes: Buffer, member: RawMember | undefined): readonly string[] {
+  if (member === undefined) return [];
+  const note: unknown = JSON.parse(bytes.toString('utf8', member.start, member.end));
+  if (typeof note !== 'object' || note === null || !('ignored' in note) || !Array.isArray(note.ignored))
+    return [];
+  return note.ignored.filter((field) => typeof field === 'string');
+}

@@ -1,0 +1,59 @@
+/** Search engines refuse a JSON number of more digits, and with it the document. */
+const MAX_NUMBER_LENGTH = 1000;
+/** They refuse or overflow somewhere above this. */
+const MAX_DEPTH = 500;
+
+/**
+ * JSON as PostgreSQL keeps it, fit to be a member of a document line: line ends, which can only be space between
+ * tokens, become spaces; every digit stays. `undefined` where a search engine would refuse it, or break it when it
+ * rewrites a document: equal keys in one object, unpaired surrogates, numbers beyond a double or of more than 1,000
+ * characters, more than 500 levels.
+ *
+ * @param text valid JSON
+ */
+export function embeddableJson(text: string): string | undefined {
+  if (!isEmbeddable(text)) return undefined;
+  return text.includes('\n') || text.includes('\r') ? text.replaceAll(/[\r\n]/g, ' ') : text;
+}
+
+/** Strings, numbers, braces and colons; what lies between them is space, commas and `true`, `false`, `null`. */
+const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|[{}[\]:]/gs;
+
+function isEmbeddable(text: string): boolean {
+  const keys: (Set<string> | null)[] = [];
+  let pending: string | undefined;
+  for (const [token] of text.matchAll(TOKEN)) {
+    const first = token.charAt(0);
+    if (first === '"') {
+      if (!isWellFormed(token)) return false;
+      pending = token;
+    } else if (first === ':') {
+      if (pending === undefined || !addKey(keys.at(-1), pending)) return false;
+    } else if (first === '{' || first === '[') {
+      if (keys.push(first === '{' ? new Set() : null) > MAX_DEPTH) return false;
+    } else if (first === '}' || first === ']') keys.pop();
+    else if (!isNumberInRange(token)) return false;
+  }
+  return true;
+}
+
+function isWellFormed(token: string): boolean {
+  return !token.includes('\\u') || !/\p{Surrogate}/u.test(decode(token));
+}
+
+function addKey(seen: Set<string> | null | undefined, token: string): boolean {
+  const key = token.includes('\\') ? decode(token) : token.slice(1, -1);
+  if (seen === null || seen === undefined || seen.has(key)) return false;
+  seen.add(key);
+  return true;
+}
+
+function isNumberInRange(literal: string): boolean {
+  if (literal.length < 300 && !/[eE]/.test(literal)) return true;
+  return literal.length <= MAX_NUMBER_LENGTH && Number.isFinite(Number(literal));
+}
+
+function decode(token: string): string {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a JSON string
+  return JSON.parse(token) as string;
+}

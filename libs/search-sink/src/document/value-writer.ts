@@ -1,0 +1,102 @@
+import type { Buffer } from 'node:buffer';
+import type { ByteSink } from './byte-sink.ts';
+import { convertText, type Note } from './convert.ts';
+import type { FieldKind } from './field-kind.ts';
+import type { Layout } from './mapping.ts';
+import type { RawMember } from './raw-members.ts';
+
+/**
+ * Writes the raw JSON value of a record as the value of a field; never called for null. A writer that is `null`
+ * means: copy the bytes.
+ */
+export type ValueWriter = ((out: ByteSink, bytes: Buffer, value: RawMember, note: Note) => void) | null;
+
+const QUOTE = 0x22;
+/** Above this length JSON parsers of search engines refuse a number literal. */
+const MAX_NUMBER_LENGTH = 1000;
+
+export function writerOf(field: FieldKind, layout: Layout): ValueWriter {
+  switch (field.kind) {
+    case 'integer':
+    case 'boolean':
+    case 'text':
+    case 'keyword':
+    case 'stored':
+    case 'time':
+    case 'bytea':
+      return null;
+    case 'numeric':
+      return layout === 'table' ? writeDigits : writeLiteral;
+    case 'float':
+      return writeLiteral;
+    case 'timestamp':
+      return writeTimestamp(field);
+    case 'json':
+      return layout === 'table' ? converting(field) : null;
+    default:
+      return converting(field);
+  }
+}
+
+/** A number literal as a string of its digits. */
+function writeDigits(out: ByteSink, bytes: Buffer, value: RawMember, note: Note): void {
+  if (bytes[value.start] === QUOTE) return writeNull(out, note);
+  out.writeByte(QUOTE);
+  out.write(bytes, value.start, value.end);
+  out.writeByte(QUOTE);
+}
+
+/** A number literal as it is. NaN and infinities are strings in the record and have no place in a number field. */
+function writeLiteral(out: ByteSink, bytes: Buffer, value: RawMember, note: Note): void {
+  if (value.end - value.start > MAX_NUMBER_LENGTH) return writeDigits(out, bytes, value, note);
+  if (bytes[value.start] === QUOTE) return writeNull(out, note);
+  out.write(bytes, value.start, value.end);
+}
+
+function writeNull(out: ByteSink, note: Note): void {
+  note.lossy = true;
+  out.writeAscii('null');
+}
+
+/** `"2026-11-21 09:14:10.325235+00"` by patching bytes; other forms take the long way. */
+function writeTimestamp(field: FieldKind): NonNullable<ValueWriter> {
+  const convert = converting(field);
+  return (out, bytes, value, note) => {
+    const { start, end } = value;
+    const size = end - start;
+    const isUtc = bytes[end - 4] === 0x2b && bytes[end - 3] === 0x30 && bytes[end - 2] === 0x30;
+    // four digits of a year end before the first `-`; BC ends in a letter, other zones do not end in `+00`
+    const isPlain = bytes[start + 5] === 0x2d && bytes[start + 11] === 0x20 && bytes[start + 14] === 0x3a;
+    if (!isPlain || size < 21 || size > 31 || !(isUtc || isLocal(bytes, end))) {
+      convert(out, bytes, value, note);
+      return;
+    }
+    const at = out.length;
+    out.write(bytes, start, isUtc ? end - 4 : end - 1);
+    out.bytes[at + 11] = 0x54;
+    if (isUtc) out.writeByte(0x5a);
+    out.writeByte(QUOTE);
+  };
+}
+
+/** Without a zone: the last 3 characters are `:00` or digits of a fraction, never `+HH` or ` BC`. */
+function isLocal(bytes: Buffer, end: number): boolean {
+  for (let i = end - 4; i < end - 1; i += 1) {
+    const byte = bytes[i] ?? 0;
+    if ((byte < 0x30 || byte > 0x3a) && byte !== 0x2e) return false;
+  }
+  return true;
+}
+
+/** Through the text of the value. A value that is no string is of a type the record knew better: it stays. */
+function converting(field: FieldKind): NonNullable<ValueWriter> {
+  return (out, bytes, value, note) => {
+    if (bytes[value.start] !== QUOTE) {
+      out.write(bytes, value.start, value.end);
+      return;
+    }
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a JSON string
+    const text = JSON.parse(bytes.toString('utf8', value.start, value.end)) as string;
+    out.writeUtf8(convertText(field, text, note));
+  };
+}
