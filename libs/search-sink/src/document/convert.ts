@@ -26,24 +26,23 @@ export function convertText(field: FieldKind, text: string, note: Note): string 
 
 function attempt(field: FieldKind, text: string, note: Note): string | undefined {
   try {
-    switch (field.kind) {
-      case 'array':
-        return arrayJson(field, text, note);
-      case 'composite':
-        return compositeJson(field, text, note);
-      case 'range': {
-        const range = parseRange(text);
-        return range === null ? undefined : rangeField(field.of, range, note);
-      }
-      case 'multirange':
-        return allOf(parseMultirange(text).map((range) => rangeField(field.of, range, note)));
-      default:
-        return SCALARS[field.kind](text, note);
-    }
+    return convert(field, text, note);
   } catch (cause) {
     if (cause instanceof SyntaxError) return undefined;
     throw cause;
   }
+}
+
+/** @throws {SyntaxError} where the text is not of the kind */
+function convert(field: FieldKind, text: string, note: Note): string | undefined {
+  if (field.kind === 'array') return arrayJson(field, text, note);
+  if (field.kind === 'composite') return compositeJson(field, text, note);
+  if (field.kind === 'multirange') {
+    return allOf(parseMultirange(text).map((range) => rangeField(field.of, range, note)));
+  }
+  if (field.kind !== 'range') return SCALARS[field.kind](text, note);
+  const range = parseRange(text);
+  return range === null ? undefined : rangeField(field.of, range, note);
 }
 
 type ScalarConverter = (text: string, note: Note) => string | undefined;

@@ -96,17 +96,18 @@ export class DocumentBuilder {
   }
 
   #writeColumns(out: ByteSink, reader: RecordView): void {
-    const plan = this.#planOf(reader.ref, reader.columns);
-    const { bytes, columnCount, valueStarts, valueEnds } = reader;
+    const { count, columns, starts, ends } = reader.columns;
+    const plan = this.#planOf(reader.ref, columns);
     const { prefixes, writers } = plan;
-    for (let i = 0; i < columnCount; i += 1) {
+    const { bytes } = reader;
+    for (let i = 0; i < count; i += 1) {
       const prefix = prefixes[i];
       const writer = writers[i];
       if (prefix === undefined || writer === undefined) break;
       out.write(prefix, this.#first ? 1 : 0);
       this.#first = false;
-      const start = valueStarts[i] ?? 0;
-      const end = valueEnds[i] ?? 0;
+      const start = starts[i] ?? 0;
+      const end = ends[i] ?? 0;
       // null is the same for all kinds; no other JSON value begins with an n
       if (writer === null || bytes[start] === 0x6e) out.write(bytes, start, end);
       else this.#convert(out, plan, i, { writer, bytes, start, end });
@@ -120,36 +121,35 @@ export class DocumentBuilder {
   }
 
   #writeUnchanged(out: ByteSink, reader: RecordView, previous: PreviousDocument | undefined): void {
-    const known =
-      previous === undefined ? undefined : rawMembers(previous.bytes, previous.start, previous.end);
-    const lossy = previous === undefined ? undefined : ignoredOf(previous.bytes, known?.get('_pgstream'));
+    const known = previous === undefined ? undefined : membersOf(previous);
     for (const name of reader.unchanged) {
       const index = identityIndexOf(reader, name);
-      if (index >= 0) {
-        this.#writeOld(out, reader, index);
-        continue;
-      }
-      const field = this.#fieldNamed(reader, name);
-      const member = known?.get(field);
-      if (previous === undefined || member === undefined) this.incomplete.push(field);
-      else {
-        this.#writeName(out, field);
-        out.write(previous.bytes, member.start, member.end);
-        if (lossy?.includes(field) === true) this.ignored.push(field);
-      }
+      if (index >= 0) this.#writeOld(out, reader, index);
+      else this.#carryOver(out, this.#fieldNamed(reader, name), known);
     }
+  }
+
+  #carryOver(out: ByteSink, field: string, known: KnownMembers | undefined): void {
+    const member = known?.members.get(field);
+    if (known === undefined || member === undefined) {
+      this.incomplete.push(field);
+      return;
+    }
+    this.#writeName(out, field);
+    out.write(known.bytes, member.start, member.end);
+    if (known.ignored.includes(field)) this.ignored.push(field);
   }
 
   /** REPLICA IDENTITY FULL: the old row has the value. */
   #writeOld(out: ByteSink, reader: RecordView, index: number): void {
-    const plan = this.#planOf(reader.ref, reader.identityColumns);
+    const { bytes, identity } = reader;
+    const plan = this.#planOf(reader.ref, identity.columns);
     const writer = plan.writers[index];
-    const start = reader.identityStarts[index] ?? 0;
-    const end = reader.identityEnds[index] ?? 0;
+    const start = identity.starts[index] ?? 0;
+    const end = identity.ends[index] ?? 0;
     this.#writeName(out, plan.fields[index] ?? '');
-    if (writer === null || writer === undefined || reader.bytes[start] === 0x6e)
-      out.write(reader.bytes, start, end);
-    else this.#convert(out, plan, index, { writer, bytes: reader.bytes, start, end });
+    if (writer === null || writer === undefined || bytes[start] === 0x6e) out.write(bytes, start, end);
+    else this.#convert(out, plan, index, { writer, bytes, start, end });
   }
 
   #writeName(out: ByteSink, field: string): void {
@@ -230,16 +230,25 @@ function kindOf(column: ColumnSpec, shape: ColumnShape | undefined): FieldKind {
   return classifyType(column.type, shape?.type === column.type ? shapeOf(shape) : undefined);
 }
 
-function identityIndexOf(reader: RecordView, name: string): number {
-  const { identityColumns, identityCount } = reader;
-  for (let i = 0; i < identityCount; i += 1) if (identityColumns[i]?.name === name) return i;
-  return -1;
+function identityIndexOf({ identity }: RecordView, name: string): number {
+  return identity.count < 0 ? -1 : identity.columns.findIndex((column) => column.name === name);
 }
 
-function ignoredOf(bytes: Buffer, member: RawMember | undefined): readonly string[] {
+interface KnownMembers {
+  readonly bytes: Buffer;
+  readonly members: ReadonlyMap<string, RawMember>;
+  readonly ignored: readonly unknown[];
+}
+
+function membersOf(previous: PreviousDocument): KnownMembers {
+  const { bytes, start, end } = previous;
+  const members = rawMembers(bytes, start, end);
+  return { bytes, members, ignored: ignoredOf(bytes, members.get('_pgstream')) };
+}
+
+function ignoredOf(bytes: Buffer, member: RawMember | undefined): readonly unknown[] {
   if (member === undefined) return [];
   const note: unknown = JSON.parse(bytes.toString('utf8', member.start, member.end));
-  if (typeof note !== 'object' || note === null || !('ignored' in note) || !Array.isArray(note.ignored))
-    return [];
-  return note.ignored.filter((field) => typeof field === 'string');
+  if (typeof note !== 'object' || note === null || !('ignored' in note)) return [];
+  return Array.isArray(note.ignored) ? note.ignored : [];
 }

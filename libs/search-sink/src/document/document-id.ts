@@ -35,12 +35,9 @@ export class DocumentIds {
 
   /** `undefined` where the table has no key, or the record does not carry every column of it. */
   documentId(reader: RecordView, which: 'columns' | 'identity'): string | undefined {
-    const fromColumns = which === 'columns';
-    const columns = fromColumns ? reader.columns : reader.identityColumns;
-    if ((fromColumns ? reader.columnCount : reader.identityCount) < 0) return undefined;
+    const { count, columns, starts, ends } = reader[which];
+    if (count < 0) return undefined;
     this.#compile(reader.ref, columns);
-    const starts = fromColumns ? reader.valueStarts : reader.identityStarts;
-    const ends = fromColumns ? reader.valueEnds : reader.identityEnds;
     const indexes = this.#indexes;
     if (indexes.length === 0) return undefined;
     const texts: (string | null)[] = [];

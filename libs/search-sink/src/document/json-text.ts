@@ -19,20 +19,19 @@ export function embeddableJson(text: string): string | undefined {
 /** Strings, numbers, braces and colons; what lies between them is space, commas and `true`, `false`, `null`. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|[{}[\]:]/gs;
 
+// oxlint-disable-next-line complexity -- one branch per token
 function isEmbeddable(text: string): boolean {
-  const keys: (Set<string> | null)[] = [];
-  let pending: string | undefined;
+  /** Of each open brace and bracket; `null` for brackets. */
+  const open: (Set<string> | null)[] = [];
+  let name = '';
   for (const [token] of text.matchAll(TOKEN)) {
-    const first = token.charAt(0);
-    if (first === '"') {
-      if (!isWellFormed(token)) return false;
-      pending = token;
-    } else if (first === ':') {
-      if (pending === undefined || !addKey(keys.at(-1), pending)) return false;
-    } else if (first === '{' || first === '[') {
-      if (keys.push(first === '{' ? new Set() : null) > MAX_DEPTH) return false;
-    } else if (first === '}' || first === ']') keys.pop();
-    else if (!isNumberInRange(token)) return false;
+    if (token === '{' || token === '[') open.push(token === '{' ? new Set() : null);
+    else if (token === '}' || token === ']') open.pop();
+    else if (token === ':') {
+      if (!addKey(open.at(-1), name)) return false;
+    } else if (token.startsWith('"') ? !isWellFormed(token) : !isNumberInRange(token)) return false;
+    if (open.length > MAX_DEPTH) return false;
+    name = token;
   }
   return true;
 }

@@ -60,25 +60,20 @@ export function shapeOf(column: Partial<TypeShape>): TypeShape | undefined {
 }
 
 function mappingOfField(field: FieldKind, layout: Layout): FieldMapping {
-  switch (field.kind) {
-    case 'array':
-      return mappingOfField(field.of, layout);
-    case 'range':
-    case 'multirange':
-      return { type: rangeType(field.of) };
-    case 'composite':
-      return {
-        properties: Object.fromEntries(
-          field.attributes.map(({ name, field: of }) => [fieldNameOf(name), mappingOfField(of, layout)]),
-        ),
-      };
-    case 'json':
-      return layout === 'table' ? { type: 'object', enabled: false } : { type: 'text' };
-    case 'time':
-      return layout === 'table' ? KEYWORD : { type: 'date', format: TIME_FORMATS, ignore_malformed: true };
-    default:
-      return SCALAR_MAPPINGS[field.kind];
+  if (field.kind === 'array') return mappingOfField(field.of, layout);
+  if (field.kind === 'range' || field.kind === 'multirange') return { type: rangeType(field.of) };
+  if (field.kind === 'composite') {
+    const properties = field.attributes.map(({ name, field: of }) => [
+      fieldNameOf(name),
+      mappingOfField(of, layout),
+    ]);
+    return { properties: Object.fromEntries(properties) };
   }
+  if (layout === 'pgstream' && field.kind === 'json') return { type: 'text' };
+  if (layout === 'pgstream' && field.kind === 'time') {
+    return { type: 'date', format: TIME_FORMATS, ignore_malformed: true };
+  }
+  return SCALAR_MAPPINGS[field.kind];
 }
 
 const EXACT = { type: 'double', ignore_malformed: true, fields: { exact: KEYWORD } } as const;
@@ -88,6 +83,8 @@ const SCALAR_MAPPINGS = {
   numeric: EXACT,
   money: EXACT,
   float: { type: 'double', ignore_malformed: true },
+  time: KEYWORD,
+  json: { type: 'object', enabled: false },
   boolean: { type: 'boolean' },
   text: TEXT,
   keyword: KEYWORD,

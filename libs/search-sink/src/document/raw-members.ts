@@ -38,6 +38,7 @@ export function rawMembers(bytes: Buffer, start = 0, end = bytes.length): Map<st
 }
 
 /** The offset after the value at `from`, without the space that follows it. */
+// oxlint-disable-next-line complexity -- one condition per kind of byte
 function endOfValue(bytes: Buffer, from: number, end: number): number {
   const first = bytes[from];
   if (first === QUOTE) return endOfString(bytes, from, end);
@@ -47,10 +48,8 @@ function endOfValue(bytes: Buffer, from: number, end: number): number {
     const byte = bytes[at];
     if (byte === QUOTE) at = endOfString(bytes, at, end) - 1;
     else if (byte === 0x7b || byte === 0x5b) depth += 1;
-    else if (byte === 0x7d || byte === 0x5d) {
-      depth -= 1;
-      if (depth === 0) return at + 1;
-    }
+    else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+    if (depth === 0) return at + 1;
   }
   throw new SyntaxError('an unfinished JSON value');
 }

@@ -15,27 +15,23 @@ const QUOTE = 0x22;
 /** Above this length JSON parsers of search engines refuse a number literal. */
 const MAX_NUMBER_LENGTH = 1000;
 
+const COPIED: ReadonlySet<FieldKind['kind']> = new Set<FieldKind['kind']>([
+  'integer',
+  'boolean',
+  'text',
+  'keyword',
+  'stored',
+  'time',
+  'bytea',
+]);
+
 export function writerOf(field: FieldKind, layout: Layout): ValueWriter {
-  switch (field.kind) {
-    case 'integer':
-    case 'boolean':
-    case 'text':
-    case 'keyword':
-    case 'stored':
-    case 'time':
-    case 'bytea':
-      return null;
-    case 'numeric':
-      return layout === 'table' ? writeDigits : writeLiteral;
-    case 'float':
-      return writeLiteral;
-    case 'timestamp':
-      return writeTimestamp(field);
-    case 'json':
-      return layout === 'table' ? converting(field) : null;
-    default:
-      return converting(field);
-  }
+  if (COPIED.has(field.kind)) return null;
+  if (field.kind === 'float') return writeLiteral;
+  if (field.kind === 'numeric') return layout === 'table' ? writeDigits : writeLiteral;
+  if (field.kind === 'timestamp') return writeTimestamp(field);
+  if (field.kind === 'json' && layout === 'pgstream') return null;
+  return converting(field);
 }
 
 /** A number literal as a string of its digits. */
@@ -63,11 +59,8 @@ function writeTimestamp(field: FieldKind): NonNullable<ValueWriter> {
   const convert = converting(field);
   return (out, bytes, value, note) => {
     const { start, end } = value;
-    const size = end - start;
     const isUtc = bytes[end - 4] === 0x2b && bytes[end - 3] === 0x30 && bytes[end - 2] === 0x30;
-    // four digits of a year end before the first `-`; BC ends in a letter, other zones do not end in `+00`
-    const isPlain = bytes[start + 5] === 0x2d && bytes[start + 11] === 0x20 && bytes[start + 14] === 0x3a;
-    if (!isPlain || size < 21 || size > 31 || !(isUtc || isLocal(bytes, end))) {
+    if (!hasPlainDate(bytes, start, end) || !(isUtc || isLocal(bytes, end))) {
       convert(out, bytes, value, note);
       return;
     }
@@ -77,6 +70,13 @@ function writeTimestamp(field: FieldKind): NonNullable<ValueWriter> {
     if (isUtc) out.writeByte(0x5a);
     out.writeByte(QUOTE);
   };
+}
+
+/** A year of four digits and a time of day; what follows it is not looked at. */
+function hasPlainDate(bytes: Buffer, start: number, end: number): boolean {
+  const size = end - start;
+  if (size < 21 || size > 31) return false;
+  return bytes[start + 5] === 0x2d && bytes[start + 11] === 0x20 && bytes[start + 14] === 0x3a;
 }
 
 /** Without a zone: the last 3 characters are `:00` or digits of a fraction, never `+HH` or ` BC`. */
