@@ -5,3 +5,24 @@ export {
   type KafkaSaslOptions,
   type KafkaTlsOptions,
 } from './connection/kafka-connection.ts';
+export { Cluster } from './connection/cluster.ts';
+export { partitionOfKey } from './protocol/murmur2.ts';
+export type { FetchedBatch, FetchedRecord } from './protocol/record-batch-reader.ts';
+export {
+  RECORD_OVERHEAD_BYTES,
+  RecordBatchWriter,
+  type BatchCodec,
+  type RecordHeader,
+} from './protocol/record-batch-writer.ts';
+export {
+  IdempotentProducer,
+  type IdempotentProducerOptions,
+  type OutgoingBatch,
+} from './producer/idempotent-producer.ts';
+export { ensureTopic, type TopicFacts, type TopicOptions } from './topic/ensure-topic.ts';
+export { LogReader } from './topic/log-reader.ts';
+export { BatchConsumer, type BatchConsumerOptions, type PartitionEvents } from './consumer/batch-consumer.ts';
+export type { FetchedRecords } from './consumer/fetch-lanes.ts';
+export type { OffsetCommit } from './consumer/group-session.ts';
+export { RecordSetReader } from './consumer/record-set-reader.ts';
+export type { AssignedPartition } from './consumer/start-offsets.ts';

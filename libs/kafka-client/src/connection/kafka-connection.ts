@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs, { type Kafka, type KafkaConfig, type LogEntry } from 'kafkajs';
@@ -52,18 +52,15 @@ export function createKafka(options: KafkaConnectionOptions, onLog: (line: Kafka
     logCreator: () => (entry) => onLog(logLine(entry)),
   };
   if (options.tls !== undefined) config.ssl = { ...options.tls };
-  const { sasl } = options;
-  if (sasl === undefined) return new kafkajs.Kafka(config);
-  const { username, password } = sasl;
-  // The library's type ties each mechanism to its own object; ours has one shape for all three.
-  switch (sasl.mechanism) {
-    case 'plain':
-      return new kafkajs.Kafka({ ...config, sasl: { mechanism: 'plain', username, password } });
-    case 'scram-sha-256':
-      return new kafkajs.Kafka({ ...config, sasl: { mechanism: 'scram-sha-256', username, password } });
-    case 'scram-sha-512':
-      return new kafkajs.Kafka({ ...config, sasl: { mechanism: 'scram-sha-512', username, password } });
-  }
+  if (options.sasl !== undefined) config.sasl = saslOptions(options.sasl);
+  return new kafkajs.Kafka(config);
+}
+
+/** The library's type ties each mechanism to its own object; ours has one shape for all three. */
+function saslOptions({ mechanism, username, password }: KafkaSaslOptions): NonNullable<KafkaConfig['sasl']> {
+  if (mechanism === 'plain') return { mechanism, username, password };
+  if (mechanism === 'scram-sha-256') return { mechanism, username, password };
+  return { mechanism, username, password };
 }
 
 function logLine(entry: LogEntry): KafkaLogLine {
@@ -71,10 +68,11 @@ function logLine(entry: LogEntry): KafkaLogLine {
   return { level: levelName(entry.level), message, extra: { ...rest, namespace: entry.namespace } };
 }
 
-function levelName(level: number): KafkaLogLine['level'] {
-  if (level <= kafkajs.logLevel.ERROR) return 'error';
-  if (level <= kafkajs.logLevel.WARN) return 'warn';
-  return level <= kafkajs.logLevel.INFO ? 'info' : 'debug';
+function levelName(level: LogEntry['level']): KafkaLogLine['level'] {
+  const { ERROR, WARN, INFO, NOTHING } = kafkajs.logLevel;
+  if (level === ERROR || level === NOTHING) return 'error';
+  if (level === WARN) return 'warn';
+  return level === INFO ? 'info' : 'debug';
 }
 
 interface Encodable {

@@ -1,0 +1,111 @@
+import { PipelineError } from '@pgstream/failure';
+import kafkajs, { type Admin, type Kafka } from 'kafkajs';
+
+export interface TopicOptions {
+  readonly topic: string;
+  /** At least this many; a topic that has more keeps them. */
+  readonly partitions: number;
+  /** Of a topic that is created here. */
+  readonly replicationFactor: number;
+  /** Of a topic that is created here. */
+  readonly maxMessageBytes: number;
+  readonly autoCreate: boolean;
+  /** Further settings of a topic that is created here: `retention.ms`. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export interface TopicFacts {
+  readonly partitions: number;
+  readonly maxMessageBytes: number;
+  readonly created: boolean;
+}
+
+/** What a broker takes where its configuration may not be read. */
+const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
+
+/**
+ * The topic as it is, created first where it may be.
+ * @throws {PipelineError} `KAFKA_TOPIC_MISSING`, `KAFKA_TOPIC_UNFIT` (fewer partitions than configured),
+ * `KAFKA_AUTH_FAILED`, `KAFKA_UNREACHABLE`.
+ */
+export async function ensureTopic(kafka: Kafka, options: TopicOptions): Promise<TopicFacts> {
+  const admin = kafka.admin({ retry: { retries: 3 } });
+  try {
+    await admin.connect();
+    const created = await create(admin, options);
+    const partitions = await partitionCount(admin, options.topic);
+    if (partitions < options.partitions) {
+      const detail = `Topic ${options.topic} has ${partitions} partitions, ${options.partitions} are configured.`;
+      throw new PipelineError('KAFKA_TOPIC_UNFIT', { detail });
+    }
+    return { partitions, created, maxMessageBytes: await maxMessageBytes(admin, options.topic) };
+  } catch (cause) {
+    throw adminFailure(cause, options.topic);
+  } finally {
+    await admin.disconnect().catch(() => undefined);
+  }
+}
+
+async function create(admin: Admin, options: TopicOptions): Promise<boolean> {
+  const { topic, partitions, replicationFactor } = options;
+  if (!options.autoCreate || (await admin.listTopics()).includes(topic)) return false;
+  const settings = { 'max.message.bytes': String(options.maxMessageBytes), ...options.settings };
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+  return await admin.createTopics({
+    waitForLeaders: true,
+    topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries }],
+  });
+}
+
+async function partitionCount(admin: Admin, topic: string): Promise<number> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  return topics[0]?.partitions.length ?? 0;
+}
+
+async function maxMessageBytes(admin: Admin, topic: string): Promise<number> {
+  const name = 'max.message.bytes';
+  try {
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }],
+    });
+    const entry = resources[0]?.configEntries.find(({ configName }) => configName === name);
+    return Number(entry?.configValue ?? DEFAULT_MAX_MESSAGE_BYTES);
+  } catch (cause) {
+    // The permission to read settings is a separate one; the smallest usual limit is always safe.
+    if (typeOf(cause).endsWith('AUTHORIZATION_FAILED')) return DEFAULT_MAX_MESSAGE_BYTES;
+    throw cause;
+  }
+}
+
+function adminFailure(cause: unknown, topic: string): PipelineError {
+  if (cause instanceof PipelineError) return cause;
+  const type = typeOf(cause);
+  const detail = `Topic ${topic}: ${cause instanceof Error ? cause.message : String(cause)}.`;
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+    return new PipelineError('KAFKA_TOPIC_MISSING', { cause, detail: `Topic ${topic}.` });
+  }
+  if (type.endsWith('AUTHORIZATION_FAILED') || isAuthentication(cause)) {
+    return new PipelineError('KAFKA_AUTH_FAILED', { cause, detail });
+  }
+  const isOurFault = [
+    'INVALID_REPLICATION_FACTOR',
+    'POLICY_VIOLATION',
+    'INVALID_CONFIG',
+    'INVALID_TOPIC_EXCEPTION',
+  ];
+  if (isOurFault.includes(type)) return new PipelineError('KAFKA_TOPIC_UNFIT', { cause, detail });
+  return new PipelineError('KAFKA_UNREACHABLE', { cause, detail });
+}
+
+/** kafkajs wraps the error that exhausted its retries. */
+function typeOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return '';
+  if ('type' in cause && typeof cause.type === 'string') return cause.type;
+  return cause.cause === undefined ? '' : typeOf(cause.cause);
+}
+
+function isAuthentication(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false;
+  return cause instanceof kafkajs.KafkaJSSASLAuthenticationError || isAuthentication(cause.cause);
+}
