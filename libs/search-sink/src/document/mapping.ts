@@ -60,12 +60,13 @@ export function shapeOf(column: Partial<TypeShape>): TypeShape | undefined {
 }
 
 function mappingOfField(field: FieldKind, layout: Layout): FieldMapping {
-  if (field.kind === 'array') return mappingOfField(field.of, layout);
+  // inside arrays and composites JSON is JSON in both layouts
+  if (field.kind === 'array') return mappingOfField(field.of, field.of.kind === 'json' ? 'table' : layout);
   if (field.kind === 'range' || field.kind === 'multirange') return { type: rangeType(field.of) };
   if (field.kind === 'composite') {
     const properties = field.attributes.map(({ name, field: of }) => [
       fieldNameOf(name),
-      mappingOfField(of, layout),
+      mappingOfField(of, 'table'),
     ]);
     return { properties: Object.fromEntries(properties) };
   }
