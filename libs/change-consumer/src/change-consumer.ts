@@ -1,0 +1,269 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PipelineError } from '@pgstream/failure';
+import {
+  type AssignedPartition,
+  BatchConsumer,
+  type BatchConsumerOptions,
+  type FetchedRecords,
+} from '@pgstream/kafka-client';
+import type { DeadLetterStore, RecordBatch, Source } from '@pgstream/wal-event';
+import { BatchFiller, type Filling } from './batch-filler.ts';
+import { type Builder, BuilderPool } from './builder-pool.ts';
+import { ConsumedLane, type KafkaCheckpoint } from './consumed-lane.ts';
+import { HandOffs } from './hand-offs.ts';
+import { OffsetCommitter } from './offset-committer.ts';
+
+export interface ChangeConsumerOptions extends BatchConsumerOptions {
+  /** Where records that are none go. */
+  readonly deadLetters: DeadLetterStore;
+  /**
+   * The group has taken these partitions away: called before another member can have them, except after a crash.
+   * The next batches wait until it resolves.
+   */
+  readonly onRevoked?: (lanes: readonly number[]) => Promise<void>;
+  /** Of batches that were handed out and are not confirmed. Default 32 MiB. */
+  readonly maxInFlightBytes?: number;
+  /** How long confirmed offsets may wait for company. Default 200. */
+  readonly commitIntervalMs?: number;
+  /** How long a rebalance waits for batches in flight. Default 10,000; well below the session timeout. */
+  readonly drainTimeoutMs?: number;
+}
+
+/** What went by since the start, for metrics. */
+export interface ConsumerCounts {
+  records: number;
+  bytes: number;
+  heartbeats: number;
+  duplicates: number;
+  undecodable: number;
+  handOffs: number;
+  assignments: number;
+  commits: number;
+}
+
+/**
+ * Kafka as a source: a lane is a partition, and what is confirmed becomes the group's committed offset, never more.
+ * Usable once: after {@link close} make another.
+ */
+export class ChangeConsumer implements Source<KafkaCheckpoint> {
+  readonly counts: ConsumerCounts = {
+    records: 0,
+    bytes: 0,
+    heartbeats: 0,
+    duplicates: 0,
+    undecodable: 0,
+    handOffs: 0,
+    assignments: 0,
+    commits: 0,
+  };
+  readonly #options: ChangeConsumerOptions;
+  readonly #maxInFlightBytes: number;
+  readonly #consumer: BatchConsumer;
+  readonly #lanes = new Map<number, ConsumedLane>();
+  readonly #filler: BatchFiller;
+  readonly #pool = new BuilderPool();
+  readonly #handOffs: HandOffs;
+  readonly #committer: OffsetCommitter;
+  #inFlightBytes = 0;
+  #revoking: Promise<void> = Promise.resolve();
+  #failure: { readonly cause: unknown } | undefined;
+  #started: Promise<void> | undefined;
+
+  constructor(options: ChangeConsumerOptions) {
+    this.#options = options;
+    this.#maxInFlightBytes = options.maxInFlightBytes ?? 32 * 1024 * 1024;
+    this.#consumer = new BatchConsumer(options, {
+      assigned: (partitions) => this.#assigned(partitions),
+      release: (partitions) => this.#release(partitions),
+      lost: (partitions) => this.#lost(partitions),
+    });
+    this.#filler = new BatchFiller(options.topic);
+    this.#handOffs = new HandOffs(this.#consumer, this.#lanes, (cause) => this.#fail(cause));
+    this.#committer = new OffsetCommitter(this.#consumer, this.#lanes, {
+      intervalMs: options.commitIntervalMs ?? 200,
+      onCommitted: () => this.counts.commits++,
+      onRetry: (error) => this.#warn('commit failed, trying again', { code: error.code, ...error.facts }),
+      onFailed: (cause) => this.#fail(cause),
+    });
+  }
+
+  /** Partitions that are ours at the moment. */
+  get lanes(): number[] {
+    return [...this.#lanes.keys()];
+  }
+
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
+  }
+
+  async *batches(signal: AbortSignal): AsyncGenerator<RecordBatch<KafkaCheckpoint>, void, undefined> {
+    try {
+      this.#started ??= this.#consumer.start(signal);
+      await this.#started;
+      for (;;) {
+        await this.#revoking;
+        const fetched = await this.#next(signal);
+        yield* this.#read(fetched, signal);
+      }
+    } catch (cause) {
+      if (!signal.aborted) throw cause;
+    }
+  }
+
+  confirm(_lane: number, checkpoint: KafkaCheckpoint): Promise<void> {
+    const lane = this.#lanes.get(checkpoint.partition);
+    if (lane?.tenure !== checkpoint.tenure) return Promise.resolve(); // the partition is no longer ours
+    for (const builder of lane.confirm(checkpoint)) {
+      this.#inFlightBytes -= builder.bytes.length;
+      this.#pool.give(builder);
+    }
+    this.#committer.schedule();
+    this.#handOffs.releaseOwn();
+    this.#consumer.nudge();
+    return Promise.resolve();
+  }
+
+  /** Commits what is confirmed, now. */
+  async flush(): Promise<void> {
+    await this.#committer.flush();
+  }
+
+  async close(): Promise<void> {
+    this.#handOffs.close();
+    // Not reached: the next owner reads again what was not committed.
+    await this.#committer
+      .close()
+      .catch((cause: unknown) => this.#warn('the last commit failed', { cause: String(cause) }));
+    this.#lanes.clear();
+    await this.#consumer.close();
+  }
+
+  async #next(signal: AbortSignal): Promise<FetchedRecords> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure.cause;
+      signal.throwIfAborted();
+      const fetched = this.#consumer.take();
+      if (fetched !== undefined) return fetched;
+      await this.#consumer.available(signal);
+    }
+  }
+
+  /** Hands out one fetch, in as many batches as it needs. */
+  async *#read(
+    fetched: FetchedRecords,
+    signal: AbortSignal,
+  ): AsyncGenerator<RecordBatch<KafkaCheckpoint>, void, undefined> {
+    const lane = this.#lanes.get(fetched.partition);
+    if (lane === undefined) return;
+    this.#filler.open(fetched);
+    try {
+      for (let done = false; !done;) {
+        await this.#room(signal);
+        if (lane.leaving) return;
+        const builder = this.#pool.take(fetched.records.length);
+        const filling = this.#filler.fill(lane, builder);
+        done = filling.done || filling.awaited !== undefined;
+        this.#count(lane, filling, builder);
+        if (filling.letters.length > 0) await this.#options.deadLetters.park(filling.letters);
+        // Taken away while the letters were parked: nothing of this batch is ours to hand out any more.
+        if (lane.leaving) return;
+        const batch = this.#handOut(lane, builder);
+        if (filling.awaited !== undefined) this.#handOffs.block(lane, filling.blockedAt, filling.awaited);
+        if (batch !== undefined) yield batch;
+      }
+    } finally {
+      this.#filler.release();
+    }
+  }
+
+  #handOut(lane: ConsumedLane, builder: Builder): Builder | undefined {
+    if (builder.count === 0) {
+      this.#pool.give(builder);
+      lane.confirmPassed();
+      if (lane.isDirty) this.#committer.schedule();
+      return undefined;
+    }
+    builder.lane = lane.partition;
+    builder.checkpoint = lane.checkpoint();
+    lane.outstanding.push(builder);
+    this.#inFlightBytes += builder.bytes.length;
+    return builder;
+  }
+
+  async #room(signal: AbortSignal): Promise<void> {
+    while (this.#inFlightBytes >= this.#maxInFlightBytes) {
+      if (this.#failure !== undefined) throw this.#failure.cause;
+      await this.#consumer.changed(signal);
+    }
+  }
+
+  #assigned(partitions: readonly AssignedPartition[]): void {
+    this.counts.assignments++;
+    for (const assigned of partitions) this.#lanes.set(assigned.partition, new ConsumedLane(assigned));
+  }
+
+  async #release(partitions: readonly number[]): Promise<void> {
+    const lanes = partitions.flatMap((partition) => this.#lanes.get(partition) ?? []);
+    for (const lane of lanes) lane.leaving = true;
+    const giveUpAt = performance.now() + (this.#options.drainTimeoutMs ?? 10_000);
+    while (lanes.some((lane) => lane.outstanding.length > 0) && performance.now() < giveUpAt) await sleep(10);
+    await this.#committer
+      .flush()
+      .catch((cause: unknown) => this.#warn('commit before a rebalance failed', { cause: String(cause) }));
+    this.#forget(partitions);
+    await this.#revoking;
+  }
+
+  #lost(partitions: readonly number[]): void {
+    this.#forget(partitions);
+  }
+
+  /** Their builders are not reused: a sink may still be reading them. */
+  #forget(partitions: readonly number[]): void {
+    for (const partition of partitions) {
+      const lane = this.#lanes.get(partition);
+      if (lane === undefined) continue;
+      lane.leaving = true;
+      for (const builder of lane.outstanding) this.#inFlightBytes -= builder.bytes.length;
+      this.#lanes.delete(partition);
+    }
+    const { onRevoked } = this.#options;
+    if (onRevoked === undefined || partitions.length === 0) return;
+    this.#revoking = this.#revoking
+      .then(() => onRevoked(partitions))
+      .catch((cause: unknown) => this.#fail(cause));
+    this.#consumer.nudge();
+  }
+
+  #count(lane: ConsumedLane, filling: Filling, builder: Builder): void {
+    const { counts } = this;
+    const { partition, passedTo } = lane;
+    counts.records += builder.count;
+    counts.bytes += builder.length;
+    counts.heartbeats += filling.heartbeats;
+    counts.duplicates += filling.duplicates;
+    counts.undecodable += filling.letters.length;
+    if (filling.awaited !== undefined) counts.handOffs++;
+    if (filling.duplicates > 0) {
+      this.#warn('records seen before were skipped', {
+        partition,
+        records: filling.duplicates,
+        before: passedTo,
+      });
+    }
+    for (const { reason } of filling.letters)
+      this.#warn('a record is parked', { code: 'RECORD_UNDECODABLE', reason });
+  }
+
+  #fail(cause: unknown): void {
+    this.#failure ??= {
+      cause: cause instanceof PipelineError ? cause : new PipelineError('UNCLASSIFIED', { cause }),
+    };
+    this.#consumer.nudge();
+  }
+
+  #warn(message: string, extra: Readonly<Record<string, unknown>>): void {
+    const { onLog, topic, groupId } = this.#options;
+    onLog({ level: 'warn', message, extra: { topic, groupId, ...extra } });
+  }
+}
