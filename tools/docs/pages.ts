@@ -1,0 +1,59 @@
+import { GROUP_TITLES, METRIC_TABLES, REFUSED_FLAGS, SETTING_TABLE } from '@pgstream/assembly';
+import { ERRORS, type ErrorSpec } from '@pgstream/failure';
+import { configTables, knownNameTables, metricsMarkdown } from '@pgstream/service-runtime';
+
+const GENERATED = '<!-- Printed by `npm run docs` from the tables in the code. Do not edit. -->';
+
+/** File name below `docs/` to content. */
+export function pages(): ReadonlyMap<string, string> {
+  return new Map([
+    ['configuration.md', configurationPage()],
+    ['errors.md', errorsPage()],
+    ['metrics.md', metricsPage()],
+  ]);
+}
+
+function configurationPage(): string {
+  const flags = [...REFUSED_FLAGS].map(([flag, why]) => `| \`${flag}\` | ${why} |`);
+  return page('Configuration', [
+    'Sources, each winning over the one before: the defaults below, a file (`-c FILE`: `.env`, or YAML by its name), the environment, flags. In files `${NAME}` and `${NAME:-text}` stand for environment variables, `$${` for a literal `${`.',
+    'Sizes are bytes or `64MiB`; durations are `500ms`, `1s`, `1m`, and a bare number is milliseconds; lists are separated by commas or space; an empty value is no value. Unknown `PGSTREAM_*` variables and unknown YAML keys stop the process. All faults are listed at once, and the exit code is 78.',
+    configTables(SETTING_TABLE.settings, GROUP_TITLES),
+    knownNameTables(SETTING_TABLE),
+    ['## Refused flags', '', '| Flag | Why |', '| --- | --- |', ...flags].join('\n'),
+  ]);
+}
+
+function errorsPage(): string {
+  const rows = Object.entries<ErrorSpec>(ERRORS).map(
+    ([code, { disposition, exitCode, summary, action }]) =>
+      `| \`${code}\` | ${disposition} | ${exit(disposition, exitCode)} | ${summary} | ${action} |`,
+  );
+  return page('Errors', [
+    'Every failure has a code, and the code decides what happens: **retry** (time can heal it; the same work is tried again with backoff), **park** (this record can never succeed; it is kept as a dead letter with its reason, and others go on), **halt** (nothing can proceed safely; the process stops and confirms nothing more). Exit code 78 means that a restart does not help; an operator must act first.',
+    [
+      '| Code | Disposition | Exit | What happened | What to do |',
+      '| --- | --- | --- | --- | --- |',
+      ...rows,
+    ].join('\n'),
+  ]);
+}
+
+function exit(disposition: ErrorSpec['disposition'], exitCode: 78 | undefined): string {
+  if (disposition === 'park') return '';
+  return String(exitCode ?? 1);
+}
+
+function metricsPage(): string {
+  const sections = Object.entries(METRIC_TABLES).map(
+    ([title, table]) => `## ${title}\n\n${metricsMarkdown(table)}`,
+  );
+  return page('Metrics', [
+    "Served at `/metrics` for Prometheus. Seconds and bytes throughout. Node's own series (`process_*`, `nodejs_*`, with `nodejs_eventloop_lag_p99_seconds`) are there too.",
+    ...sections,
+  ]);
+}
+
+function page(title: string, parts: readonly string[]): string {
+  return `${[`# ${title}`, GENERATED, ...parts].join('\n\n')}\n`;
+}
