@@ -14,7 +14,10 @@ export interface MatrixLine {
 }
 
 const digits = '9'.repeat(131_072);
-const deep = '['.repeat(600) + ']'.repeat(600);
+const nested = (open: string, close: string, levels: number): string =>
+  open.repeat(levels) + close.repeat(levels);
+const [arrays12, arrays13] = [nested('[', ']', 12), nested('[', ']', 13)];
+const [deep500, deep501] = [nested('{"a":[', ']}', 250), `{"b":${nested('{"a":[', ']}', 250)}}`];
 const address: TypeShape = {
   base_type: 'composite',
   attributes: [
@@ -189,6 +192,9 @@ const documents = [
     [String.raw`{"nul":"\u0000"}`, String.raw`{"nul":"\u0000"}`],
     [String.raw`{"pair":"\ud83d\ude00"}`, String.raw`{"pair":"\ud83d\ude00"}`],
     ['{"a":{"k":1},"b":{"k":2}}', '{"a":{"k":1},"b":{"k":2}}'],
+    [arrays12, arrays12],
+    [deep500, deep500],
+    [`{"a":${arrays13}}`, `{"a":${arrays13}}`],
   ]),
   ...lost('json', 'object', [
     ['{"a":1,"a":2}', String.raw`"{\"a\":1,\"a\":2}"`],
@@ -196,7 +202,8 @@ const documents = [
     [String.raw`{"half":"\ud83d"}`, String.raw`"{\"half\":\"\\ud83d\"}"`],
     ['[1.0e400]', '"[1.0e400]"'],
     [digits, `"${digits}"`],
-    [deep, `"${deep}"`],
+    [arrays13, `"${arrays13}"`],
+    [deep501, JSON.stringify(deep501)],
   ]),
   ...lines('public.hstore', 'object', [
     [String.raw`"k"=>"v\"1", "n"=>NULL, "a.b"=>"\\"`, String.raw`{"k":"v\"1","n":null,"a.b":"\\"}`],
@@ -229,6 +236,7 @@ const arrays = [
   ]),
   ...lost('date[]', 'date', [['{infinity,2026-11-21}', '[null,"2026-11-21"]']]),
   ...lines('jsonb[]', 'object', [[String.raw`{"{\"a\": 1.10}",NULL}`, '[{"a": 1.10},null]']]),
+  ...lines('json[]', 'object', [[`{{{{{{${arrays12}}}}}}}`, `[[[[[[${arrays12}]]]]]]`]]),
   ...lines('box[]', 'keyword', [['{(1,1),(0,0);(2,2),(1,1)}', '["(1,1),(0,0)","(2,2),(1,1)"]']]),
   ...lines('interval[]', 'keyword', [['{"1 day 02:00:00"}', '["P1DT2H"]']]),
   ...lines('int4range[]', 'long_range', [['{"[1,5)","(,3)"}', '[{"gte":1,"lt":5},{"lt":3}]']]),

@@ -2,12 +2,14 @@
 const MAX_NUMBER_LENGTH = 1000;
 /** They refuse or overflow somewhere above this. */
 const MAX_DEPTH = 500;
+/** They look into arrays even where a field is not indexed, and refuse more than 20 in one another. PostgreSQL adds up to 6. */
+const MAX_ARRAY_DEPTH = 12;
 
 /**
  * JSON as PostgreSQL keeps it, fit to be a member of a document line: line ends, which can only be space between
  * tokens, become spaces; every digit stays. `undefined` where a search engine would refuse it, or break it when it
  * rewrites a document: equal keys in one object, unpaired surrogates, numbers beyond a double or of more than 1,000
- * characters, more than 500 levels.
+ * characters, more than 500 levels, or more than 12 arrays in one another.
  *
  * @param text valid JSON
  */
@@ -30,10 +32,15 @@ function isEmbeddable(text: string): boolean {
     else if (token === ':') {
       if (!addKey(open.at(-1), name)) return false;
     } else if (token.startsWith('"') ? !isWellFormed(token) : !isNumberInRange(token)) return false;
-    if (open.length > MAX_DEPTH) return false;
+    if (open.length > MAX_ARRAY_DEPTH && isTooDeep(open)) return false;
     name = token;
   }
   return true;
+}
+
+/** Inside an object that is not indexed nothing is looked at any more. */
+function isTooDeep(open: readonly (Set<string> | null)[]): boolean {
+  return open.length > MAX_DEPTH || open.slice(0, MAX_ARRAY_DEPTH + 1).every((names) => names === null);
 }
 
 function isWellFormed(token: string): boolean {
