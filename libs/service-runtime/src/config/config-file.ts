@@ -98,12 +98,14 @@ function yamlEntries(node: Node, name: string, path: string, lineAt: (node: Node
       return yamlEntries(value as Node, name === '' ? part : `${name}.${part}`, path, lineAt);
     });
   }
-  const text = isSeq(node)
-    ? node.items.map((item) => (isScalar(item) ? String(item.value) : '')).join(',')
-    : isScalar(node)
-      ? String(node.value)
-      : '';
-  return [{ name, text, origin: `${path}:${lineAt(node)}` }];
+  return [{ name, text: textOf(node), origin: `${path}:${lineAt(node)}` }];
+}
+
+function textOf(node: Node): string {
+  if (isScalar(node)) return String(node.value);
+  if (isSeq(node)) return node.items.map((item) => (isScalar(item) ? String(item.value) : '')).join(',');
+  // `stdout: {}` asks for what it names, with nothing more to say about it.
+  return 'true';
 }
 
 /** `${NAME}` and `${NAME:-text}`; `$${` is a literal `${`. */
