@@ -95,6 +95,7 @@ SET bytea_output = 'hex' SET lc_monetary = 'C' AS $$
       WHEN 'i' THEN coalesce(i.replica_index, '[]')
       WHEN 'f' THEN coalesce(i.primary_key, i.unique_not_null, '[]')
       ELSE '[]' END,
+    'root', CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid::bigint END,
     'partitions', CASE WHEN c.relkind = 'p' THEN (
       SELECT coalesce(jsonb_agg(p.relid::oid::bigint ORDER BY p.relid::oid), '[]') FROM pg_partition_tree(c.oid) AS p WHERE p.isleaf
     ) END,
@@ -169,4 +170,15 @@ CREATE FUNCTION pgstream.captured_tables() RETURNS oid[] LANGUAGE sql STABLE SET
   SELECT coalesce(array_agg(c.oid ORDER BY c.oid), '{}')
   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND NOT c.relispartition AND pgstream.is_user_schema(n.nspname)
+$$;
+
+-- Changes whenever something that shapes are made of changes; cheap where nothing did.
+CREATE FUNCTION pgstream.catalogue_mark() RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT concat_ws(':',
+    (SELECT bit_xor(hashtextextended(concat(oid, '.', xmin, ctid), 0)) FROM pg_class WHERE relkind IN ('r', 'p') AND relpersistence = 'p'),
+    (SELECT bit_xor(hashtextextended(concat(attrelid, '.', attnum, '.', xmin), 0)) FROM pg_attribute WHERE attnum > 0),
+    (SELECT bit_xor(hashtextextended(concat(indexrelid, '.', xmin), 0)) FROM pg_index),
+    (SELECT bit_xor(hashtextextended(concat(oid, '.', xmin), 0)) FROM pg_namespace),
+    (SELECT bit_xor(hashtextextended(concat(oid, '.', xmin), 0)) FROM pg_type),
+    (SELECT bit_xor(hashtextextended(concat(oid, '.', xmin), 0)) FROM pg_attrdef))
 $$;

@@ -19,7 +19,11 @@ CREATE TABLE pgstream.schema_log (
   -- [{"kind": "table", "oid": 1, "schema": "s", "name": "t"}, {"kind": "schema", "oid": 2, "name": "s"}]
   dropped jsonb NOT NULL DEFAULT '[]',
   -- Schemas created, renamed or altered: [{"oid": 2, "name": "s"}]
-  schemas jsonb NOT NULL DEFAULT '[]'
+  schemas jsonb NOT NULL DEFAULT '[]',
+  -- `catalogue` for rows that the producer writes when it finds what no trigger recorded; `expected` then holds, by object,
+  -- what it knew, so that a change which came in between makes the row void.
+  source text NOT NULL DEFAULT 'trigger',
+  expected jsonb
 );
 
 CREATE FUNCTION pgstream.setting(name text) RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$

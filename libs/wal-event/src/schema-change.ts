@@ -89,7 +89,8 @@ export interface DdlObject {
     readonly identity: string | null;
     readonly unique: boolean;
   }[];
-  readonly primary_key_columns?: readonly string[];
+  /** `null` where the table has none. */
+  readonly primary_key_columns?: readonly string[] | null;
 }
 
 /** Prefix of the message that carries a schema change; its content is a {@link SchemaChange} as JSON. */
