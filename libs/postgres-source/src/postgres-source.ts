@@ -1,0 +1,305 @@
+import { classify, PipelineError, systemClock, withRetry, type Clock } from '@pgstream/failure';
+import { parseLsn, RecordEncoder, type RecordBatch, type Source } from '@pgstream/wal-event';
+import type { ClientConfig } from 'pg';
+import type { SchemaHistoryPort } from './history-port.ts';
+import { Acknowledger } from './stream/acknowledger.ts';
+import { BatchCutter } from './stream/batch-cutter.ts';
+import { BatchPool, type PostgresCheckpoint } from './stream/batch-pool.ts';
+import { STREAM_RULES } from './stream/postgres-rules.ts';
+import type { StartFacts } from './stream/prepare.ts';
+import { sessionConfig } from './stream/session-config.ts';
+import { StreamSession } from './stream/session.ts';
+import type { SourceFacts, SourceObserver, SourceRole } from './stream/source-facts.ts';
+import { ALL_TABLES, type TableFilter } from './stream/table-filter.ts';
+
+export interface PostgresSourceOptions {
+  /** Where to connect, or how to find out: asked before each connection. Session settings are pinned on top of it. */
+  readonly connection: ClientConfig | (() => Promise<ClientConfig>);
+  readonly slot: string;
+  readonly publications: readonly string[];
+  /** Grows when the LSNs of the cluster start over; part of every event id. */
+  readonly epoch: number;
+  readonly history: SchemaHistoryPort;
+  /** Tells instances apart in pg_stat_activity: host and process, for example. */
+  readonly instance: string;
+  readonly filter?: TableFilter;
+  /** Compares what a new connection found with what is recorded; throws to refuse the START. Called before every START. */
+  readonly beforeStart?: (facts: StartFacts) => Promise<void>;
+  readonly observer?: SourceObserver;
+  /** Memory of the server's decoder before it spills to disk. Default `256MB`. */
+  readonly decodingWorkMem?: string;
+  /** All batches together that are not given back. Default 32 MiB; one long row may exceed it. */
+  readonly bufferBytes?: number;
+  /** A batch is cut at this size, and earlier whenever somebody waits for it. Default 512 KiB. */
+  readonly batchBytes?: number;
+  /** Rest after a short read. Default 1; 0 reads eagerly. */
+  readonly lazyReadMs?: number;
+  /** Default 1000, less where `wal_sender_timeout` asks for it. */
+  readonly statusIntervalMs?: number;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+const BUFFER_BYTES = 32 * 1024 * 1024;
+const BATCH_BYTES = 512 * 1024;
+const RETRY_INITIAL_MS = 100;
+const RETRY_MAX_MS = 10_000;
+/** A standby asks for the slot this often, plus as much again at random. */
+const STANDBY_MS = 1000;
+/** What the server still sends after our goodbye is read for so long. */
+const FINISH_MS = 2000;
+
+/**
+ * A replication slot as a {@link Source} of one lane.
+ *
+ * Connects, and connects again, by itself: after a lost connection everything that was not confirmed comes again, in order
+ * and with the same positions. As long as another process uses the slot this one waits as standby. What time cannot heal
+ * ends {@link batches} with its error.
+ *
+ * Batches are lent from a bounded pool: call `release` on each when its outcome is known, or reading stops.
+ */
+export class PostgresSource implements Source<PostgresCheckpoint> {
+  readonly #options: PostgresSourceOptions;
+  readonly #observer: SourceObserver;
+  readonly #clock: Clock;
+  readonly #pool: BatchPool;
+  readonly #cutter: BatchCutter;
+  readonly #acknowledger: Acknowledger;
+  readonly #facts: SourceFacts;
+  readonly #encoder: RecordEncoder;
+  /** No new connection after this. */
+  readonly #ending = new AbortController();
+  #session: StreamSession | undefined;
+  #running: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #reading = false;
+  #failure: PipelineError | undefined;
+  #system: { id: string; timeline: number } | undefined;
+  #wake: () => void = () => {};
+  #proceeding: NodeJS.Immediate | undefined;
+
+  constructor(options: PostgresSourceOptions) {
+    const { history, bufferBytes = BUFFER_BYTES, batchBytes = BATCH_BYTES } = options;
+    this.#options = options;
+    this.#observer = options.observer ?? {};
+    this.#clock = options.clock ?? systemClock;
+    this.#pool = new BatchPool({ budgetBytes: bufferBytes, batchBytes }, () => this.#proceed());
+    this.#cutter = new BatchCutter(this.#pool, batchBytes);
+    this.#encoder = new RecordEncoder(options.epoch);
+    this.#facts = newFacts();
+    this.#acknowledger = new Acknowledger(NOWHERE, {
+      history,
+      onAdvance: () => {
+        this.#facts.confirmedLsn = this.#acknowledger.confirmed;
+        this.#session?.advanced();
+      },
+      onFailure: (cause) => this.#checkpointFailed(cause),
+    });
+  }
+
+  /** As of now; the same object is updated in place, except for `lentBytes`. */
+  get facts(): Readonly<SourceFacts> {
+    this.#facts.lentBytes = this.#pool.lentBytes;
+    return this.#facts;
+  }
+
+  /** Once per source. Ends when `signal` aborts; the connection stays to take confirmations until {@link close}. */
+  async *batches(signal: AbortSignal): AsyncGenerator<RecordBatch<PostgresCheckpoint>, void, void> {
+    if (this.#running !== undefined) throw new PipelineError('PG_STREAM_ABANDONED');
+    this.#reading = true;
+    this.#running = this.#run();
+    const onAbort = () => {
+      this.#ending.abort(signal.reason);
+      this.#wake();
+    };
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      while (!signal.aborted && this.#closing === undefined) {
+        const batch = this.#cutter.take();
+        if (batch !== undefined) yield batch;
+        else if (this.#failure !== undefined) throw this.#failure;
+        else await this.#next();
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#reading = false;
+      this.#ending.abort();
+    }
+  }
+
+  // oxlint-disable-next-line typescript/require-await -- the contract leaves room for sources that write
+  async confirm(_lane: number, checkpoint: PostgresCheckpoint): Promise<void> {
+    this.#acknowledger.confirm(checkpoint.endLsn);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#ending.abort();
+    this.#reading = false;
+    this.#wake();
+    this.#acknowledger.retry();
+    await this.#acknowledger.settle();
+    const session = this.#session;
+    session?.finish();
+    const timer = setTimeout(() => session?.abort(new PipelineError('PG_UNREACHABLE')), FINISH_MS);
+    await this.#running;
+    clearTimeout(timer);
+    clearImmediate(this.#proceeding);
+    this.#cutter.discard();
+    this.#role('stopped');
+  }
+
+  /** Connects until the end or until something that time cannot heal. Never rejects. */
+  async #run(): Promise<void> {
+    try {
+      await withRetry((healthy) => this.#lead(healthy), {
+        initialMs: RETRY_INITIAL_MS,
+        maxMs: RETRY_MAX_MS,
+        classify: (cause) => classify(cause, STREAM_RULES),
+        onRetry: (error, waitMs) => {
+          this.#facts.reconnects++;
+          this.#role('connecting');
+          this.#observer.onReconnect?.(error, waitMs);
+        },
+        clock: this.#clock,
+        signal: this.#ending.signal,
+        ...(this.#options.random === undefined ? {} : { random: this.#options.random }),
+      });
+    } catch (cause) {
+      if (!this.#ending.signal.aborted) this.#failure ??= classify(cause, STREAM_RULES);
+      this.#wake();
+    }
+  }
+
+  /** One connection; before it, waits as long as another process uses the slot. */
+  async #lead(healthy: () => void): Promise<void> {
+    for (;;) {
+      try {
+        await this.#stream(healthy);
+        return;
+      } catch (cause) {
+        const error = classify(cause, STREAM_RULES);
+        if (error.code !== 'PG_SLOT_ACTIVE' || this.#ending.signal.aborted) throw error;
+        healthy();
+        this.#role('standby');
+        const { random = Math.random } = this.#options;
+        await this.#clock.sleep(STANDBY_MS * (1 + random()), this.#ending.signal);
+      }
+    }
+  }
+
+  async #stream(healthy: () => void): Promise<void> {
+    const { connection, slot, instance, decodingWorkMem = '256MB' } = this.#options;
+    const base = typeof connection === 'function' ? await connection() : connection;
+    this.#ending.signal.throwIfAborted();
+    const applicationName = `pgstream ${slot} ${instance}`;
+    const session = this.#newSession(sessionConfig(base, { applicationName, decodingWorkMem }), healthy);
+    this.#session = session;
+    try {
+      await session.run();
+    } finally {
+      this.#session = undefined;
+      this.#cutter.discard();
+    }
+    // Only a finished session ends without an error
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #newSession(client: ClientConfig, healthy: () => void): StreamSession {
+    const {
+      slot,
+      publications,
+      history,
+      filter = ALL_TABLES,
+      lazyReadMs = 1,
+      statusIntervalMs = 1000,
+    } = this.#options;
+    return new StreamSession({
+      client,
+      slot,
+      publications,
+      history,
+      filter,
+      lazyReadMs,
+      statusIntervalMs,
+      encoder: this.#encoder,
+      cutter: this.#cutter,
+      acknowledger: this.#acknowledger,
+      facts: this.#facts,
+      observer: this.#observer,
+      beforeStart: (found) => this.#beforeStart(found),
+      onStarted: () => {
+        healthy();
+        this.#role('leader');
+      },
+      onRead: () => this.#wake(),
+      wanted: () => this.#reading,
+    });
+  }
+
+  async #beforeStart(found: StartFacts): Promise<void> {
+    const before = this.#system;
+    // Positions in our hands belong to the cluster they came from, whatever the recorded state says
+    if (before !== undefined && before.id !== found.systemId) throw new PipelineError('PG_OTHER_CLUSTER');
+    if (before !== undefined && before.timeline !== found.timeline)
+      throw new PipelineError('PG_TIMELINE_CHANGED');
+    await this.#options.beforeStart?.(found);
+    this.#system = { id: found.systemId, timeline: found.timeline };
+  }
+
+  #checkpointFailed(cause: unknown): void {
+    const error = classify(cause, STREAM_RULES);
+    if (error.disposition === 'retry') {
+      this.#observer.onCheckpointFailure?.(error);
+      return;
+    }
+    this.#failure ??= error;
+    this.#session?.abort(error);
+    this.#wake();
+  }
+
+  #next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  /** A batch came back. Later, in one go: whoever gives it back is in the middle of something. */
+  #proceed(): void {
+    this.#proceeding ??= setImmediate(() => {
+      this.#proceeding = undefined;
+      this.#session?.proceed();
+    });
+  }
+
+  #role(role: SourceRole): void {
+    if (this.#facts.role === role) return;
+    this.#facts.role = role;
+    this.#observer.onRole?.(role);
+  }
+}
+
+const NOWHERE = parseLsn('0/0');
+
+function newFacts(): SourceFacts {
+  return {
+    role: 'connecting',
+    receivedLsn: NOWHERE,
+    confirmedLsn: NOWHERE,
+    serverLsn: NOWHERE,
+    lastCommitTimeMs: 0,
+    transactions: 0,
+    changes: 0,
+    records: 0,
+    bytes: 0,
+    reconnects: 0,
+    filtered: 0,
+    reservedMessages: 0,
+    lentBytes: 0,
+  };
+}

@@ -1,0 +1,114 @@
+import type { Lsn } from '@pgstream/wal-event';
+import type { SchemaHistoryPort } from '../history-port.ts';
+
+export interface AcknowledgerOptions {
+  readonly history: Pick<SchemaHistoryPort, 'checkpoint' | 'pendingCheckpoint'>;
+  /** The confirmed position grew. */
+  readonly onAdvance: () => void;
+  /** Shapes could not be persisted: nothing above them is confirmed; tried again with the next {@link retry}. */
+  readonly onFailure: (cause: unknown) => void;
+}
+
+/**
+ * Owns the LSN that the server is told: below it everything is durable, in sinks and in the schema history.
+ *
+ * It grows in two ways only. A checkpoint was confirmed: it is the end of a COMMIT whose records are all durable, sent exactly.
+ * Or nothing is outstanding: then a later point with no records before it (the end of a transaction without records for
+ * us, or the end of WAL of a keepalive outside transactions) is confirmed as well, so that an idle publication does not
+ * hold WAL.
+ *
+ * A confirmation that belongs to an earlier connection is as good as any other. Positions do not depend on the
+ * connection: everything below the checkpoint is durable, and what the server sends again below it is a duplicate that
+ * sinks drop by position. Nothing between is skipped either: the session in progress goes on from where it started, the LSN
+ * only decides where the *next* START begins. So late outcomes need no generation number.
+ */
+export class Acknowledger {
+  readonly #options: AcknowledgerOptions;
+  #confirmed: Lsn;
+  #target: Lsn;
+  /** End of the last transaction that has records. */
+  #lastRecords: Lsn;
+  /** Up to here nothing but `#idleFloor` and what precedes it has records. */
+  #idle: Lsn;
+  #idleFloor: Lsn;
+  #working: Promise<void> | undefined;
+
+  constructor(start: Lsn, options: AcknowledgerOptions) {
+    this.#options = options;
+    this.#confirmed = start;
+    this.#target = start;
+    this.#lastRecords = start;
+    this.#idle = start;
+    this.#idleFloor = start;
+  }
+
+  get confirmed(): Lsn {
+    return this.#confirmed;
+  }
+
+  /** The slot as found at a START: raises the confirmed position, never lowers it. */
+  found(slot: Lsn): void {
+    if (slot > this.#confirmed) this.#confirmed = slot;
+    if (slot > this.#target) this.#target = slot;
+  }
+
+  /** A transaction with records ended. */
+  records(endLsn: Lsn): void {
+    if (endLsn > this.#lastRecords) this.#lastRecords = endLsn;
+  }
+
+  /** Outside transactions: everything below `lsn` was received. */
+  idle(lsn: Lsn): void {
+    if (lsn <= this.#idle) return;
+    this.#idle = lsn;
+    this.#idleFloor = this.#lastRecords;
+    this.#raise(this.#confirmed);
+  }
+
+  /** Every record up to the checkpoint at `endLsn` is durable. */
+  confirm(endLsn: Lsn): void {
+    this.#raise(endLsn);
+  }
+
+  /** Tries again what failed. Cheap when nothing did. */
+  retry(): void {
+    if (this.#target > this.#confirmed) this.#work();
+  }
+
+  /** Resolves when what was confirmed so far has been persisted, or failed to be. */
+  async settle(): Promise<void> {
+    await this.#working;
+  }
+
+  #raise(lsn: Lsn): void {
+    if (lsn > this.#target) this.#target = lsn;
+    if (this.#target >= this.#idleFloor && this.#idle > this.#target) this.#target = this.#idle;
+    if (this.#target > this.#confirmed) this.#work();
+  }
+
+  #work(): void {
+    if (this.#working !== undefined) return;
+    if (!this.#options.history.pendingCheckpoint(this.#target)) {
+      this.#reach(this.#target);
+      return;
+    }
+    this.#working = this.#persist()
+      .catch((cause: unknown) => this.#options.onFailure(cause))
+      .finally(() => {
+        this.#working = undefined;
+      });
+  }
+
+  async #persist(): Promise<void> {
+    while (this.#target > this.#confirmed) {
+      const lsn = this.#target;
+      if (this.#options.history.pendingCheckpoint(lsn)) await this.#options.history.checkpoint(lsn);
+      this.#reach(lsn);
+    }
+  }
+
+  #reach(lsn: Lsn): void {
+    this.#confirmed = lsn;
+    this.#options.onAdvance();
+  }
+}

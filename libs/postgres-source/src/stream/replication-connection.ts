@@ -1,0 +1,203 @@
+import type { Buffer } from 'node:buffer';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { classify, codeOf, PipelineError } from '@pgstream/failure';
+import type { Client, ClientConfig } from 'pg';
+import { LogicalReplicationService } from 'pg-logical-replication';
+import { CopySplitter } from './copy-splitter.ts';
+import { STREAM_RULES } from './postgres-rules.ts';
+import { COPY_DONE, statusMessage } from './status-message.ts';
+
+/** SQL on the replication connection, before START. Values as text. */
+export type Query = (sql: string) => Promise<readonly Readonly<Record<string, string | null>>[]>;
+
+export interface ReplicationHandler {
+  /** Everything before START; returns the START_REPLICATION statement. */
+  prepare(query: Query): Promise<string>;
+  /** The server accepted START. */
+  started(): void;
+  /** One XLogData or keepalive message, in order, valid during the call. */
+  frame(payload: Buffer): void;
+  /** Asked before each frame: false stops reading until {@link ReplicationConnection.proceed}. */
+  ready(): boolean;
+  /** Everything that a read of the socket brought was handled, or reading stopped for want of room. */
+  readDone(bytes: number): void;
+}
+
+export interface ReplicationConnectionOptions {
+  readonly client: ClientConfig;
+  /** After a short read the socket rests for so long, that the kernel gathers more: fewer, larger reads. 0 reads eagerly. */
+  readonly lazyReadMs: number;
+  readonly handler: ReplicationHandler;
+}
+
+/** A read below this much means that we are faster than the server. */
+const SHORT_READ_BYTES = 64 * 1024;
+
+/**
+ * One replication connection, once: {@link run} until it ends, then make a new one.
+ *
+ * The only file that knows `pg-logical-replication`. The library makes the connection, reports its errors and ends it. Its
+ * acknowledgements, timers and queue confirm what nobody has processed, so nothing of the stream reaches them: from START on
+ * the socket is read here, CopyData goes to the handler where it lies in the read buffer, everything else to the library's
+ * own parser. Status messages are written here, with exact LSNs.
+ */
+export class ReplicationConnection {
+  readonly #options: ReplicationConnectionOptions;
+  readonly #service: LogicalReplicationService;
+  readonly #splitter: CopySplitter;
+  #socket: Socket | undefined;
+  #stream: Duplex | undefined;
+  #toLibrary: (chunk: Buffer) => void = () => {};
+  #resting: NodeJS.Timeout | undefined;
+  /** Reading stopped for want of room. */
+  #held = false;
+  #draining = false;
+  #failure: unknown;
+
+  constructor(options: ReplicationConnectionOptions) {
+    this.#options = options;
+    const client: ClientConfig = { ...options.client, stream: () => (this.#socket = new Socket()) };
+    this.#service = new LogicalReplicationService(client, {
+      acknowledge: { auto: false, timeoutSeconds: 0 },
+      flowControl: { enabled: false },
+    });
+    const { handler } = options;
+    this.#splitter = new CopySplitter({
+      copyData: (payload) => {
+        if (!this.#draining) handler.frame(payload);
+      },
+      other: (message) => this.#toLibrary(message),
+      ready: () => this.#draining || handler.ready(),
+    });
+  }
+
+  get held(): boolean {
+    return this.#held;
+  }
+
+  /**
+   * Resolves after {@link finish}, or when the server ended the stream in good order.
+   * @throws {PipelineError} by SQLSTATE or errno; what the handler threw, as it was.
+   */
+  async run(): Promise<void> {
+    const { handler } = this.#options;
+    this.#service.on('error', (cause: unknown) => this.abort(cause));
+    this.#service.on('start', () => handler.started());
+    try {
+      await this.#service.subscribe(
+        {
+          options: {},
+          name: 'frames',
+          parse: () => undefined,
+          start: (client: Client) => this.#start(client),
+        },
+        '',
+      );
+      if (this.#failure !== undefined) throw this.#failure;
+      // The library hides an end that it did not ask for
+      if (!this.#draining) throw new PipelineError('PG_UNREACHABLE', { detail: 'The stream ended.' });
+    } catch (cause) {
+      if (!this.#draining) throw this.#classified(this.#failure ?? cause);
+    } finally {
+      await this.#release();
+    }
+  }
+
+  /** Goes on reading after `ready` was false and now is true. */
+  proceed(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#guard(() => this.#splitter.run(), 0);
+    if (!this.#held && this.#resting === undefined) this.#stream?.resume();
+  }
+
+  /** Tells the server that everything below `lsn` is durable. */
+  status(lsn: bigint, replyRequested: boolean): void {
+    if (this.#stream?.writable === true) {
+      this.#stream.write(statusMessage(lsn, Date.now(), replyRequested));
+    }
+  }
+
+  /** Ends the stream in good order: what the server still sends is dropped. {@link run} resolves. */
+  finish(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    if (this.#stream === undefined) {
+      this.#socket?.destroy();
+      return;
+    }
+    this.#stream.write(COPY_DONE);
+    this.proceed();
+    this.#stream.resume();
+  }
+
+  /** Ends it at once; {@link run} rejects with `cause`, or resolves after {@link finish}. */
+  abort(cause: unknown): void {
+    this.#failure ??= cause;
+    (this.#stream ?? this.#socket)?.destroy();
+  }
+
+  async #start(client: Client): Promise<void> {
+    const query: Query = async (sql) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the walsender sends text, and no parsers apply to text
+      const { rows } = (await client.query({ text: sql, types: TEXT })) as {
+        rows: Record<string, string | null>[];
+      };
+      return rows;
+    };
+    const sql = await this.#options.handler.prepare(query);
+    this.#takeOver(client.connection.stream);
+    await client.query(sql);
+  }
+
+  /** Between two commands the library's parser holds no bytes, so reading can change hands. */
+  #takeOver(stream: Duplex): void {
+    const [parser] = stream.listeners('data');
+    if (parser === undefined)
+      throw new PipelineError('PG_PROTOCOL', { detail: 'The connection is not read.' });
+    stream.removeAllListeners('data');
+    this.#toLibrary = (chunk) => void parser.call(stream, chunk);
+    this.#stream = stream;
+    stream.on('data', (chunk: Buffer) => this.#read(chunk));
+  }
+
+  #read(chunk: Buffer): void {
+    const { lazyReadMs } = this.#options;
+    this.#guard(() => this.#splitter.feed(chunk), chunk.length);
+    if (this.#held || this.#draining || lazyReadMs === 0 || chunk.length >= SHORT_READ_BYTES) return;
+    this.#stream?.pause();
+    this.#resting ??= setTimeout(() => {
+      this.#resting = undefined;
+      if (!this.#held) this.#stream?.resume();
+    }, lazyReadMs);
+  }
+
+  #guard(work: () => boolean, bytes: number): void {
+    try {
+      this.#held = !work();
+      if (this.#held) this.#stream?.pause();
+      this.#options.handler.readDone(bytes);
+    } catch (cause) {
+      this.abort(cause);
+    }
+  }
+
+  /** Failures without a code are the library's words for a connection that ended. */
+  #classified(cause: unknown): PipelineError {
+    const gone = this.#socket === undefined || this.#socket.destroyed || this.#socket.readableEnded;
+    if (!(cause instanceof PipelineError) && codeOf(cause) === '' && gone) {
+      return new PipelineError('PG_UNREACHABLE', { cause });
+    }
+    return classify(cause, STREAM_RULES);
+  }
+
+  async #release(): Promise<void> {
+    clearTimeout(this.#resting);
+    this.#socket?.destroy();
+    // Its end waits for the closed socket; errors of a connection that is given up say nothing new
+    await this.#service.destroy().catch(() => undefined);
+  }
+}
+
+const TEXT = { getTypeParser: () => String };

@@ -1,0 +1,163 @@
+import type { Buffer } from 'node:buffer';
+import { PipelineError } from '@pgstream/failure';
+import type { Lsn } from '@pgstream/wal-event';
+import type { ClientConfig } from 'pg';
+import { PgoutputDecoder } from '../pgoutput/decoder.ts';
+import { malformed } from '../pgoutput/malformed.ts';
+import { Assembler, type AssemblerParts } from './assembler.ts';
+import { livenessFor, verdict, type Liveness } from './liveness.ts';
+import { findStart, type StartFacts } from './prepare.ts';
+import { ReplicationConnection, type Query, type ReplicationHandler } from './replication-connection.ts';
+import { startSql } from './start-sql.ts';
+
+export interface SessionOptions extends AssemblerParts {
+  readonly client: ClientConfig;
+  readonly slot: string;
+  readonly publications: readonly string[];
+  readonly lazyReadMs: number;
+  readonly statusIntervalMs: number;
+  /** Compares what was found with what is known; throws to refuse the START. */
+  readonly beforeStart: (facts: StartFacts) => Promise<void>;
+  readonly onStarted: () => void;
+  /** Something may be ready to be taken. */
+  readonly onRead: () => void;
+  /** False while nobody wants batches any more. */
+  readonly wanted: () => boolean;
+}
+
+const XLOG_DATA = 0x77; // w
+const KEEPALIVE = 0x6b; // k
+/** Confirmations of many small batches share a status message. */
+const STATUS_SPACING_MS = 50;
+
+/** One connection from START to its end: frames in, records into the cutter, status messages out. */
+export class StreamSession implements ReplicationHandler {
+  readonly #options: SessionOptions;
+  readonly #assembler: Assembler;
+  readonly #decoder: PgoutputDecoder;
+  readonly #connection: ReplicationConnection;
+  #liveness: Liveness;
+  #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
+  #lastReadMs = performance.now();
+  #lastStatusMs = 0;
+  #streaming = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#assembler = new Assembler(options);
+    this.#decoder = new PgoutputDecoder(this.#assembler);
+    this.#liveness = livenessFor(0, options.statusIntervalMs);
+    const { client, lazyReadMs } = options;
+    this.#connection = new ReplicationConnection({ client, lazyReadMs, handler: this });
+  }
+
+  /** @throws {PipelineError} see {@link ReplicationConnection.run} */
+  async run(): Promise<void> {
+    try {
+      await this.#connection.run();
+    } finally {
+      this.#streaming = false;
+      clearInterval(this.#timer);
+      clearTimeout(this.#soon);
+    }
+  }
+
+  /** Memory was given back. */
+  proceed(): void {
+    if (!this.#connection.held) return;
+    this.#lastReadMs = performance.now();
+    this.#connection.proceed();
+  }
+
+  /** The confirmed LSN grew: the server hears of it soon. */
+  advanced(): void {
+    if (!this.#streaming || this.#soon !== undefined) return;
+    const waitMs = Math.max(0, this.#lastStatusMs + STATUS_SPACING_MS - performance.now());
+    this.#soon = setTimeout(() => {
+      this.#soon = undefined;
+      this.#status(false);
+    }, waitMs);
+  }
+
+  /** Says once more what is confirmed and ends the stream in good order. */
+  finish(): void {
+    if (this.#streaming) this.#status(false);
+    this.#connection.finish();
+  }
+
+  abort(cause: unknown): void {
+    this.#connection.abort(cause);
+  }
+
+  async prepare(query: Query): Promise<string> {
+    const { slot, publications, acknowledger, beforeStart, facts, history, statusIntervalMs } = this.#options;
+    const found = await findStart(query, slot, publications);
+    await beforeStart(found);
+    if (acknowledger.confirmed > found.serverLsn) {
+      throw new PipelineError('PG_POSITION_AHEAD', { facts: { slot } });
+    }
+    acknowledger.found(found.slot.confirmedFlushLsn);
+    const from = acknowledger.confirmed;
+    facts.confirmedLsn = from;
+    facts.serverLsn = found.serverLsn;
+    this.#liveness = livenessFor(found.walSenderTimeoutMs, statusIntervalMs);
+    await history.load(from);
+    return startSql(slot, publications, from);
+  }
+
+  started(): void {
+    this.#streaming = true;
+    this.#lastReadMs = performance.now();
+    this.#timer = setInterval(() => this.#tick(), this.#liveness.statusIntervalMs);
+    this.#status(false);
+    this.#options.onStarted();
+  }
+
+  ready(): boolean {
+    return this.#options.wanted() && this.#options.cutter.hasRoom();
+  }
+
+  frame(payload: Buffer): void {
+    if (payload[0] === XLOG_DATA) this.#decoder.decode(payload);
+    else if (payload[0] === KEEPALIVE) this.#keepalive(payload);
+    else throw malformed('an unknown kind of frame', payload, 0);
+  }
+
+  readDone(bytes: number): void {
+    this.#options.facts.bytes += bytes;
+    this.#lastReadMs = performance.now();
+    this.#options.onRead();
+  }
+
+  #keepalive(payload: Buffer): void {
+    if (payload.length < 18) throw malformed('a keepalive cut short', payload, payload.length);
+    const { acknowledger, facts } = this.#options;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the end of WAL in the keepalive
+    const walEnd = payload.readBigUInt64BE(1) as Lsn;
+    facts.serverLsn = walEnd;
+    if (!this.#assembler.inTransaction) {
+      facts.receivedLsn = walEnd;
+      acknowledger.idle(walEnd);
+    }
+    if (payload[17] === 1) this.#status(false);
+  }
+
+  #tick(): void {
+    const { acknowledger } = this.#options;
+    acknowledger.retry();
+    // While we do not read, silence says nothing
+    if (this.#connection.held) this.#lastReadMs = performance.now();
+    const decision = verdict(this.#liveness, performance.now() - this.#lastReadMs);
+    if (decision === 'dead') {
+      this.abort(new PipelineError('PG_UNREACHABLE', { detail: 'The server is silent.' }));
+      return;
+    }
+    this.#status(decision === 'ping');
+  }
+
+  #status(replyRequested: boolean): void {
+    this.#lastStatusMs = performance.now();
+    this.#connection.status(this.#options.acknowledger.confirmed, replyRequested);
+  }
+}
