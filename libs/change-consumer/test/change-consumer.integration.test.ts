@@ -1,4 +1,7 @@
 import { Buffer } from 'node:buffer';
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
 import { waitFor } from '@pgstream/test-kit';
 import { range, record, Running, TestTopic } from './support.ts';
 
@@ -29,7 +32,10 @@ test('every partition is a lane: records come in order and what is confirmed is 
   await member.until(160);
   expect(member.rows.get(0)).toEqual(range(1, 50));
   expect(member.rows.get(1)).toEqual(range(1, 60));
-  await waitFor('the commits', async () => (await topic.committed(1)) === 60 && (await topic.committed(2)) === 50);
+  await waitFor(
+    'the commits',
+    async () => (await topic.committed(1)) === 60 && (await topic.committed(2)) === 50,
+  );
 });
 
 test('what is not confirmed is not committed, and comes again after a restart; the rest does not', async () => {
@@ -45,4 +51,223 @@ test('what is not confirmed is not committed, and comes again after a restart; t
   expect(await second.rowsOf(1, 20)).toEqual(range(1, 20));
   await topic.sendRows(0, 21, 21);
   expect(await second.rowsOf(0, 1)).toEqual([21]);
+});
+
+test('a member that is killed loses nothing: the next one begins where its commits end', async () => {
+  topic = await TestTopic.create(1);
+  await topic.sendRows(0, 1, 10);
+  const child = spawn(
+    process.execPath,
+    [
+      '--conditions=@pgstream/source',
+      join(__dirname, 'consume-until-killed.ts'),
+      topic.name,
+      topic.groupId,
+      '10',
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  await lines.next();
+  await waitFor('the commit', async () => (await topic.committed(0)) === 10);
+  await topic.sendRows(0, 11, 20);
+  await lines.next();
+  child.kill('SIGKILL');
+  const next = run();
+  const rows = await next.rowsOf(0, 10);
+  expect(rows).toEqual(range(11, 20));
+});
+
+test('members share the partitions; when one leaves, the other goes on where its commits end', async () => {
+  topic = await TestTopic.create(4);
+  const first = run();
+  await waitFor('all partitions', () => first.source.lanes.length === 4);
+  for (const lane of [0, 1, 2, 3]) await topic.sendRows(lane, 1, 10);
+  await first.until(40);
+  const second = run();
+  await waitFor('two each', () => first.source.lanes.length === 2 && second.source.lanes.length === 2);
+  expect(first.revoked.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3]);
+  for (const lane of [0, 1, 2, 3]) await topic.sendRows(lane, 11, 20);
+  await waitFor('both to read', () => first.count() + second.count() === 80);
+  await second.stop();
+  await waitFor('all partitions again', () => first.source.lanes.length === 4);
+  for (const lane of [0, 1, 2, 3]) await topic.sendRows(lane, 21, 30);
+  await waitFor('the rest', () => first.count() + second.count() === 120);
+  for (const lane of [0, 1, 2, 3]) {
+    const all = [...(first.rows.get(lane) ?? []), ...(second.rows.get(lane) ?? [])];
+    expect(all.toSorted((a, b) => a - b)).toEqual(range(1, 30));
+  }
+});
+
+test('a rebalance waits for what is in flight and commits it', async () => {
+  topic = await TestTopic.create(2);
+  await topic.sendRows(0, 1, 10);
+  await topic.sendRows(1, 1, 10);
+  const first = run({ hold: () => true });
+  await first.until(20);
+  const second = run();
+  await waitFor('the rebalance', () => first.source.lanes.length === 2 && first.revoked.length === 0);
+  await first.release();
+  await waitFor('one each', () => first.source.lanes.length === 1 && second.source.lanes.length === 1);
+  expect(await topic.committed(0)).toBe(10);
+  expect(await topic.committed(1)).toBe(10);
+  expect(second.count()).toBe(0);
+});
+
+test('what a lost partition still confirms is not committed', async () => {
+  topic = await TestTopic.create(2);
+  await topic.sendRows(0, 1, 10);
+  await topic.sendRows(1, 1, 10);
+  const first = run({ hold: () => true, drainTimeoutMs: 100 });
+  await first.until(20);
+  const second = run({ hold: () => true });
+  await waitFor('one each', () => first.source.lanes.length === 1 && second.source.lanes.length === 1);
+  await second.until(10); // read again, for the first has not confirmed it
+  await first.release();
+  await first.source.flush();
+  const [lost = -1] = second.source.lanes;
+  expect(await topic.committed(lost)).toBe(-1);
+});
+
+test('a record that is none is parked with its place, and the others go on', async () => {
+  topic = await TestTopic.create(1);
+  await topic.send([
+    { value: record(1), partition: 0 },
+    { value: Buffer.from('{"action":"?"'), partition: 0 },
+    { value: null, partition: 0 },
+    { value: record(2), partition: 0 },
+  ]);
+  const member = run();
+  expect(await member.rowsOf(0, 2)).toEqual([1, 2]);
+  expect(member.letters.map(({ code, identity }) => [code, identity])).toEqual([
+    ['RECORD_UNDECODABLE', '0/1'],
+    ['RECORD_UNDECODABLE', '0/2'],
+  ]);
+  expect(member.letters[0]?.record?.toString()).toBe('{"action":"?"');
+  await waitFor('the commit', async () => (await topic.committed(0)) === 4);
+});
+
+test('a record that came before is skipped, by the next member too; a replay asked for is not', async () => {
+  topic = await TestTopic.create(1);
+  await topic.sendRows(0, 1, 5);
+  await topic.sendRows(0, 3, 7);
+  const first = run();
+  expect(await first.rowsOf(0, 7)).toEqual(range(1, 7));
+  await waitFor('the commit', async () => (await topic.committed(0)) === 10);
+  await first.stop();
+  await topic.sendRows(0, 6, 8);
+  const second = run();
+  expect(await second.rowsOf(0, 1)).toEqual([8]);
+  expect(second.source.counts.duplicates).toBe(2);
+  await waitFor('the commit', async () => (await topic.committed(0)) === 13);
+  await second.stop();
+  await topic.setOffset(0, 0);
+  const third = run();
+  expect(await third.rowsOf(0, 8)).toEqual(range(1, 8));
+});
+
+test('a newer epoch starts the positions over', async () => {
+  topic = await TestTopic.create(1);
+  await topic.sendRows(0, 5, 6);
+  await topic.send([
+    { value: Buffer.from(record(2).toString().replace('"epoch":1', '"epoch":2')), partition: 0 },
+  ]);
+  await topic.sendRows(0, 7, 7);
+  await topic.send([
+    { value: Buffer.from(record(3).toString().replace('"epoch":1', '"epoch":2')), partition: 0 },
+  ]);
+  const member = run();
+  expect(await member.rowsOf(0, 4)).toEqual([5, 6, 2, 3]);
+});
+
+test('heartbeats are no records, yet the offset passes them', async () => {
+  topic = await TestTopic.create(1);
+  const headers = { 'pgstream-kind': 'heartbeat' };
+  await topic.send([{ value: Buffer.from('{}'), partition: 0, headers }]);
+  const member = run();
+  await waitFor('the commit', async () => (await topic.committed(0)) === 1);
+  await topic.sendRows(0, 1, 1);
+  expect(await member.rowsOf(0, 1)).toEqual([1]);
+  expect(member.letters).toEqual([]);
+});
+
+test('a record waits until the partition that it comes from is durable up to the offset it names', async () => {
+  topic = await TestTopic.create(2);
+  await topic.sendRows(0, 1, 3);
+  const headers = { 'pgstream-after': JSON.stringify([{ partition: 0, offset: 2 }]) };
+  await topic.send([
+    { value: record(1), partition: 1 },
+    { value: record(4), partition: 1, headers },
+    { value: record(5), partition: 1 },
+  ]);
+  const member = run({ hold: (lane) => lane === 0 });
+  await member.until(4);
+  await waitFor('the commit before the wait', async () => (await topic.committed(1)) === 1);
+  expect(member.rows.get(1)).toEqual([1]);
+  await member.release();
+  expect(await member.rowsOf(1, 3)).toEqual([1, 4, 5]);
+});
+
+test('a hand-off waits for a partition that another member owns', async () => {
+  topic = await TestTopic.create(2);
+  await topic.sendRows(0, 1, 3);
+  await topic.sendRows(1, 1, 3);
+  const members = [
+    run({ hold: () => true, drainTimeoutMs: 50 }),
+    run({ hold: () => true, drainTimeoutMs: 50 }),
+  ];
+  await waitFor('one each', () => members.every(({ source }) => source.lanes.length === 1));
+  const owner = members.find(({ source }) => source.lanes[0] === 0)!;
+  const waiter = members.find(({ source }) => source.lanes[0] === 1)!;
+  await owner.rowsOf(0, 3);
+  const headers = { 'pgstream-after': JSON.stringify([{ partition: 0, offset: 2 }]) };
+  await topic.send([{ value: record(9), partition: 1, headers }]);
+  await waitFor('the wait', () => waiter.source.counts.handOffs === 1);
+  expect(waiter.rows.get(1)).not.toContain(9);
+  await owner.release();
+  await waitFor('the record', () => waiter.rows.get(1)?.includes(9) === true);
+});
+
+test('a topic that does not exist is named', async () => {
+  topic = await TestTopic.create(1);
+  const member = run({ topic: 'no-such-topic' });
+  await waitFor('the failure', () => member.failure !== undefined);
+  expect(member.failure).toMatchObject({ code: 'KAFKA_TOPIC_MISSING' });
+});
+
+test('a group that retention overtook halts and names the gap, or goes on where it is told to', async () => {
+  topic = await TestTopic.create(1);
+  await topic.sendRows(0, 1, 10);
+  await topic.setOffset(0, 2);
+  await topic.deleteRecordsBefore(0, 6);
+  const halted = run();
+  await waitFor('the failure', () => halted.failure !== undefined);
+  expect(halted.failure).toMatchObject({
+    code: 'KAFKA_OFFSETS_LOST',
+    facts: { partition: 0, from: 2, to: 6 },
+  });
+  await halted.stop();
+  const member = run({ onOffsetsLost: 'start-of-log' });
+  expect(await member.rowsOf(0, 4)).toEqual(range(7, 10));
+});
+
+test('a log shorter than what the group has read is another log', async () => {
+  topic = await TestTopic.create(1);
+  await topic.sendRows(0, 1, 3);
+  await topic.setOffset(0, 9);
+  const member = run();
+  await waitFor('the failure', () => member.failure !== undefined);
+  expect(member.failure).toMatchObject({ code: 'KAFKA_TOPIC_RECREATED' });
+});
+
+test('no more bytes are handed out than may be in flight', async () => {
+  topic = await TestTopic.create(1);
+  for (let n = 0; n < 40; n++) await topic.sendRows(0, n * 250 + 1, n * 250 + 250);
+  const maxInFlightBytes = 1024 * 1024;
+  const member = run({ hold: () => true, maxInFlightBytes, maxPartitionBytes: 64 * 1024 });
+  await waitFor('a full budget', () => member.source.inFlightBytes >= maxInFlightBytes);
+  expect(member.count()).toBeLessThan(10_000);
+  await member.release();
+  await member.until(10_000);
+  expect(await member.rowsOf(0, 10_000)).toEqual(range(1, 10_000));
 });

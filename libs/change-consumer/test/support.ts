@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { createKafka, type KafkaConnectionOptions } from '@pgstream/kafka-client';
-import { endpoints, uniqueName, waitFor } from '@pgstream/test-kit';
+import { createKafka } from '@pgstream/kafka-client';
+import { uniqueName, waitFor } from '@pgstream/test-kit';
 import {
   type DeadLetter,
   type DeadLetterStore,
@@ -10,13 +10,7 @@ import {
   valueAt,
 } from '@pgstream/wal-event';
 import { ChangeConsumer, type ChangeConsumerOptions, type KafkaCheckpoint } from '../src/index.ts';
-
-export const connection: KafkaConnectionOptions = {
-  brokers: endpoints().kafkaBrokers,
-  clientId: 'change-consumer-test',
-  connectionTimeoutMs: 5_000,
-  requestTimeoutMs: 30_000,
-};
+import { connection } from './kafka-connection.ts';
 
 const kafka = createKafka(connection, () => {});
 
@@ -61,7 +55,10 @@ export class TestTopic {
   static async create(partitions: number): Promise<TestTopic> {
     const topic = new TestTopic();
     await Promise.all([topic.#admin.connect(), topic.#producer.connect()]);
-    await topic.#admin.createTopics({ topics: [{ topic: topic.name, numPartitions: partitions }], waitForLeaders: true });
+    await topic.#admin.createTopics({
+      topics: [{ topic: topic.name, numPartitions: partitions }],
+      waitForLeaders: true,
+    });
     return topic;
   }
 
@@ -91,7 +88,10 @@ export class TestTopic {
   }
 
   async deleteRecordsBefore(partition: number, offset: number): Promise<void> {
-    await this.#admin.deleteTopicRecords({ topic: this.name, partitions: [{ partition, offset: String(offset) }] });
+    await this.#admin.deleteTopicRecords({
+      topic: this.name,
+      partitions: [{ partition, offset: String(offset) }],
+    });
   }
 
   async drop(): Promise<void> {
@@ -121,7 +121,10 @@ export class Running {
   readonly #ended: Promise<void>;
   #hold: (lane: number) => boolean;
 
-  constructor(topic: TestTopic, options: Partial<ChangeConsumerOptions> & { hold?: (lane: number) => boolean } = {}) {
+  constructor(
+    topic: TestTopic,
+    options: Partial<ChangeConsumerOptions> & { hold?: (lane: number) => boolean } = {},
+  ) {
     const { hold = () => false, ...rest } = options;
     this.#hold = hold;
     const deadLetters: DeadLetterStore = {

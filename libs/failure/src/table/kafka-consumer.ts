@@ -16,13 +16,6 @@ export const KAFKA_CONSUMER_ERRORS = {
       'The group has read further than the topic reaches: the topic was deleted and created again, or truncated.',
     action: 'Find out who replaced the topic. Use another consumer group, or reset the offsets of this one.',
   },
-  KAFKA_TOPIC_MISSING: {
-    disposition: 'halt',
-    exitCode: 78,
-    summary: 'The Kafka topic does not exist.',
-    action:
-      'Create it, start the producer first (it creates the topic where it may), or correct the topic name.',
-  },
   KAFKA_FETCH_FAILED: {
     disposition: 'retry',
     summary: 'A broker refused a fetch.',
