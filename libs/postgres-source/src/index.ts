@@ -14,3 +14,25 @@ export {
   type CatalogueShapes,
 } from './history/shape-store.ts';
 export type { Sql } from './sql.ts';
+export { checkBeforeStart, type StartCheckOptions, type StartState } from './setup/check-before-start.ts';
+export type { SlotOutcome } from './setup/ensure-slot.ts';
+export { listKeyless, type KeylessTable } from './setup/identity.ts';
+export { init, type InitOptions, type InitResult, type SetupConnections } from './setup/init.ts';
+export { addMissingTables, type AddedTables } from './setup/list-mode.ts';
+export { assertSlotName, defaultSlotName, publicationNames, type PublicationNames } from './setup/names.ts';
+export { LIST_LIMITS, planInit, type InitPlan, type PlanOptions } from './setup/plan.ts';
+export { assertPreflight, preflight, type PreflightCheck, type PreflightOptions } from './setup/preflight.ts';
+export type { SetupMode } from './setup/publication.ts';
+export { serverFacts, slotFacts, type ServerFacts, type SlotFacts } from './setup/server.ts';
+export {
+  listGaps,
+  loadState,
+  recordGap,
+  savePosition,
+  saveRouting,
+  type Gap,
+  type ReplicationState,
+} from './setup/state.ts';
+export { status, type SourceStatus } from './setup/status.ts';
+export { selectionIncludes, type TableSelection } from './setup/table-selection.ts';
+export { tearDown, type TearDownOptions, type TearDownResult } from './setup/tear-down.ts';

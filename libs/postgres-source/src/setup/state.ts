@@ -1,0 +1,153 @@
+import type { Sql } from '../sql.ts';
+import type { TableName } from './names.ts';
+import type { SetupMode } from './publication.ts';
+import { optionalText, text, texts, type Row } from './rows.ts';
+
+/** A row of pgstream.replication_state. LSNs as PostgreSQL writes them. */
+export interface ReplicationState {
+  readonly slot: string;
+  readonly systemId: string;
+  readonly timeline: number;
+  /** Grows when the cluster's LSNs start over. */
+  readonly epoch: number;
+  /** Where the slot begins; `null` while init has not made it yet. */
+  readonly consistentPoint: string | null;
+  readonly mode: SetupMode;
+  readonly publications: readonly string[];
+  readonly facts: StateFacts;
+  /** Saved before it is confirmed to the slot, so the slot is never ahead of it. `null`: nobody saves it. */
+  readonly confirmedLsn: string | null;
+  /** Opaque text of the caller: keying, partition count, filters. */
+  readonly routingHash: string | null;
+}
+
+export interface StateFacts {
+  /** By name. A publication that was dropped and made again has another one. */
+  readonly publicationOids: Readonly<Record<string, string>>;
+  /** Of the slot when it was made. */
+  readonly catalogXmin: string | null;
+}
+
+export async function hasStateTable(sql: Sql): Promise<boolean> {
+  const { rows } = await sql.query("SELECT to_regclass('pgstream.replication_state')::text AS name");
+  return optionalText(rows[0], 'name') !== null;
+}
+
+/** `null`: the database was not prepared for this slot. */
+export async function loadState(sql: Sql, slot: string): Promise<ReplicationState | null> {
+  if (!(await hasStateTable(sql))) return null;
+  const { rows } = await sql.query(
+    `SELECT slot, system_id, timeline, epoch, consistent_point::text AS consistent_point, mode, publications,
+       facts, confirmed_lsn::text AS confirmed_lsn, routing_hash
+     FROM pgstream.replication_state WHERE slot = $1`,
+    [slot],
+  );
+  const [row] = rows;
+  return row === undefined ? null : toState(row);
+}
+
+function toState(row: Row): ReplicationState {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by saveState alone
+  const facts = (row['facts'] ?? {}) as Partial<StateFacts>;
+  return {
+    slot: text(row, 'slot'),
+    systemId: text(row, 'system_id'),
+    timeline: Number(row['timeline']),
+    epoch: Number(row['epoch']),
+    consistentPoint: optionalText(row, 'consistent_point'),
+    mode: text(row, 'mode') === 'list' ? 'list' : 'all',
+    publications: texts(row, 'publications'),
+    facts: { publicationOids: facts.publicationOids ?? {}, catalogXmin: facts.catalogXmin ?? null },
+    confirmedLsn: optionalText(row, 'confirmed_lsn'),
+    routingHash: optionalText(row, 'routing_hash'),
+  };
+}
+
+export async function saveState(sql: Sql, state: ReplicationState): Promise<void> {
+  await sql.query(
+    `INSERT INTO pgstream.replication_state AS s
+       (slot, system_id, timeline, epoch, consistent_point, mode, publications, facts, confirmed_lsn, routing_hash, slot_fingerprint)
+     VALUES ($1, $2, $3, $4, $5::pg_lsn, $6, $7, $8::jsonb, $9::pg_lsn, $10, $5::text)
+     ON CONFLICT (slot) DO UPDATE SET system_id = excluded.system_id, timeline = excluded.timeline, epoch = excluded.epoch,
+       consistent_point = excluded.consistent_point, mode = excluded.mode, publications = excluded.publications,
+       facts = excluded.facts, confirmed_lsn = excluded.confirmed_lsn, routing_hash = excluded.routing_hash,
+       slot_fingerprint = excluded.slot_fingerprint, updated_at = now()`,
+    [
+      state.slot,
+      state.systemId,
+      state.timeline,
+      state.epoch,
+      state.consistentPoint,
+      state.mode,
+      [...state.publications],
+      JSON.stringify(state.facts),
+      state.confirmedLsn,
+      state.routingHash,
+    ],
+  );
+}
+
+/** Remembers how records are routed: start-up compares, and refuses a change while the log is behind. */
+export async function saveRouting(sql: Sql, slot: string, routingHash: string): Promise<void> {
+  await sql.query(
+    'UPDATE pgstream.replication_state SET routing_hash = $2, updated_at = now() WHERE slot = $1',
+    [slot, routingHash],
+  );
+}
+
+/**
+ * Remembers that everything up to `lsn` is durable. Call it before the slot is told, or a crash between the two looks like
+ * somebody else's hand on the slot. Never goes back.
+ */
+export async function savePosition(sql: Sql, slot: string, lsn: string): Promise<void> {
+  await sql.query(
+    `UPDATE pgstream.replication_state SET confirmed_lsn = $2::pg_lsn, updated_at = now()
+     WHERE slot = $1 AND (confirmed_lsn IS NULL OR confirmed_lsn < $2::pg_lsn)`,
+    [slot, lsn],
+  );
+}
+
+/** The switches that the event triggers read. */
+export async function saveTriggerSettings(sql: Sql, mode: SetupMode): Promise<void> {
+  await sql.query(
+    `INSERT INTO pgstream.settings (key, value) VALUES ('mode', $1), ('keyless', $2)
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+    [mode, mode === 'all' ? 'full' : 'none'],
+  );
+}
+
+/** Changes that no sink will ever see. */
+export interface Gap {
+  readonly slot: string;
+  /** `null`: the whole database. */
+  readonly table: TableName | null;
+  readonly fromLsn: string | null;
+  readonly toLsn: string | null;
+  readonly reason: string;
+}
+
+export async function recordGap(sql: Sql, gap: Gap): Promise<void> {
+  await sql.query(
+    `INSERT INTO pgstream.gaps (slot, schema_name, table_name, from_lsn, to_lsn, reason)
+     VALUES ($1, $2, $3, $4::pg_lsn, $5::pg_lsn, $6)`,
+    [gap.slot, gap.table?.schema ?? null, gap.table?.table ?? null, gap.fromLsn, gap.toLsn, gap.reason],
+  );
+}
+
+export async function listGaps(sql: Sql, slot: string): Promise<Gap[]> {
+  const { rows } = await sql.query(
+    `SELECT schema_name, table_name, from_lsn::text AS from_lsn, to_lsn::text AS to_lsn, reason
+     FROM pgstream.gaps WHERE slot = $1 ORDER BY id`,
+    [slot],
+  );
+  return rows.map((row) => ({
+    slot,
+    table:
+      optionalText(row, 'table_name') === null
+        ? null
+        : { schema: text(row, 'schema_name'), table: text(row, 'table_name') },
+    fromLsn: optionalText(row, 'from_lsn'),
+    toLsn: optionalText(row, 'to_lsn'),
+    reason: text(row, 'reason'),
+  }));
+}
