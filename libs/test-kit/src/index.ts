@@ -1,3 +1,5 @@
+export { compareTable, type CompareOptions, type Comparison } from './oracle/compare-table.ts';
+export { readDocuments, type FieldText } from './oracle/read-documents.ts';
 export { endpoints, uniqueName, type Endpoints } from './endpoints.ts';
 export {
   kafkaJars,

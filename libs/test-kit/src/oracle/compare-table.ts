@@ -1,0 +1,123 @@
+import type { Queries } from '@pgstream/postgres-client';
+import { readDocuments, type FieldText } from './read-documents.ts';
+
+export interface CompareOptions {
+  /** A session with pinned settings, so that values have the text that the stream carries. */
+  readonly sql: Queries;
+  readonly searchUrl: string;
+  readonly schema: string;
+  readonly table: string;
+  /** Alias or index with the documents. Default `{schema}.{table}`. */
+  readonly index?: string;
+  /** The raw JSON a document must show for a value of `type` that PostgreSQL prints as `text`. */
+  readonly fieldOf: (type: string, text: string | null) => string;
+  /** Columns the index may lack, for example stored generated ones before PostgreSQL 18. */
+  readonly ignoreColumns?: readonly string[];
+}
+
+export interface Comparison {
+  readonly table: string;
+  readonly rows: number;
+  readonly documents: number;
+  /** The first differences, for people: which row, which field, both texts. */
+  readonly differences: readonly string[];
+}
+
+interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly isKey: boolean;
+}
+
+const MAX_DIFFERENCES = 10;
+
+/** Compares a table with its index row by row and field by field, in both directions. */
+export async function compareTable(options: CompareOptions): Promise<Comparison> {
+  const { schema, table } = options;
+  const columns = (await columnsOf(options)).filter(
+    ({ name }) => options.ignoreColumns?.includes(name) !== true,
+  );
+  const keys = columns.filter((column) => column.isKey);
+  const documents = new Map<string, ReadonlyMap<string, FieldText>>();
+  const index = options.index ?? `${schema}.${table}`;
+  for await (const document of readDocuments(options.searchUrl, index)) {
+    documents.set(
+      keyOf(keys, (name) => document.get(name) ?? 'absent'),
+      document,
+    );
+  }
+  const found = documents.size;
+  const rows = await rowsOf(options, columns);
+  const differences: string[] = [];
+  for (const row of rows) {
+    const expected = new Map(
+      columns.map(({ name, type }, i) => [name, options.fieldOf(type, row[i] ?? null)]),
+    );
+    const key = keyOf(keys, (name) => expected.get(name) ?? 'absent');
+    differences.push(...differencesOf(key, expected, documents.get(key)));
+    documents.delete(key);
+  }
+  for (const key of documents.keys()) differences.push(`${key}: a document without a row`);
+  return {
+    table: `${schema}.${table}`,
+    rows: rows.length,
+    documents: found,
+    differences: differences.slice(0, MAX_DIFFERENCES),
+  };
+}
+
+function differencesOf(
+  key: string,
+  expected: ReadonlyMap<string, string>,
+  document: ReadonlyMap<string, FieldText> | undefined,
+): string[] {
+  if (document === undefined) return [`${key}: a row without a document`];
+  const different = [...expected].filter(([name, text]) => document.get(name) !== text);
+  const extra = [...document.keys()].filter((name) => name !== '_pgstream' && !expected.has(name));
+  return [
+    ...different.map(
+      ([name, text]) => `${key}.${name}: table ${text}, index ${document.get(name) ?? 'absent'}`,
+    ),
+    ...extra.map((name) => `${key}.${name}: only in the index`),
+  ];
+}
+
+function keyOf(keys: readonly Column[], textOf: (name: string) => string): string {
+  return keys.map(({ name }) => `${name}=${textOf(name)}`).join(',');
+}
+
+async function columnsOf({ sql, schema, table }: CompareOptions): Promise<Column[]> {
+  const { rows } = await sql.query(
+    `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+            coalesce(a.attnum = ANY (i.indkey::int2[]), false) AS "isKey"
+       FROM pg_attribute a
+       LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+      WHERE a.attrelid = format('%I.%I', $1::text, $2::text)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+      ORDER BY a.attnum`,
+    [schema, table],
+  );
+  return rows.map((row) => ({
+    name: String(row['name']),
+    type: String(row['type']),
+    isKey: row['isKey'] === true,
+  }));
+}
+
+async function rowsOf(
+  options: CompareOptions,
+  columns: readonly Column[],
+): Promise<Array<Array<string | null>>> {
+  const list = columns.map(({ name }, i) => `${identifier(name)}::text AS c${i}`).join(', ');
+  const { rows } = await options.sql.query(
+    `SELECT ${list} FROM ${identifier(options.schema)}.${identifier(options.table)}`,
+  );
+  return rows.map((row) => columns.map((_, i) => textOrNull(row[`c${i}`])));
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
