@@ -1,1 +1,10 @@
-export {};
+export { AFTER_HEADER, decodeHeartbeat, KIND_HEADER, routingHash, type Heartbeat } from './heartbeat.ts';
+export { KafkaSink } from './kafka-sink.ts';
+export type { Keying } from './key.ts';
+export {
+  KAFKA_SINK_DEFAULTS,
+  openKafkaSink,
+  type KafkaSinkEvent,
+  type KafkaSinkOptions,
+} from './open-kafka-sink.ts';
+export type { PartitionTail } from './recovery.ts';

@@ -1,0 +1,189 @@
+import {
+  Cluster,
+  createKafka,
+  ensureTopic,
+  IdempotentProducer,
+  LogReader,
+  type BatchCodec,
+  type KafkaConnectionOptions,
+  type KafkaLogLine,
+  type TopicFacts,
+} from '@pgstream/kafka-client';
+import { PipelineError } from '@pgstream/failure';
+import type { DeadLetterStore, Lsn } from '@pgstream/wal-event';
+import { KafkaSink } from './kafka-sink.ts';
+import type { Keying } from './key.ts';
+import { PartitionQueue } from './partition-queue.ts';
+import { checkRouting, findHeartbeats, readTails, type PartitionTail } from './recovery.ts';
+import { heartbeatBatch, Sender } from './sender.ts';
+
+export interface KafkaSinkOptions {
+  readonly connection: KafkaConnectionOptions;
+  readonly topic: string;
+  readonly partitions: number;
+  readonly autoCreate: boolean;
+  readonly replicationFactor: number;
+  readonly maxMessageBytes: number;
+  readonly keying: Keying;
+  /** Identity of the source, the same for ever: a topic belongs to one. */
+  readonly sourceId: string;
+  /** Names the fence: one producer per slot. */
+  readonly slotName: string;
+  /** Of the records that will be written. */
+  readonly epoch: number;
+  /** Settings of the source that decide which records there are, by name: filters, publications. */
+  readonly routing: Readonly<Record<string, string>>;
+  /** Whether the slot has confirmed the transaction that committed at `commitLsn`. */
+  readonly isConfirmed: (epoch: number, commitLsn: Lsn) => boolean | Promise<boolean>;
+  /** The topic that this source wrote to before, where that is known. */
+  readonly expectedTopicId?: string;
+  readonly deadLetters: DeadLetterStore;
+  readonly onEvent: (event: KafkaSinkEvent) => void;
+  readonly compression?: BatchCodec;
+  /** Of one batch of one partition, before compression. */
+  readonly maxBatchBytes?: number;
+  readonly maxBatchRecords?: number;
+  /** Accepted and not acknowledged, all partitions together. */
+  readonly maxQueueBytes?: number;
+  readonly deliveryTimeoutMs?: number;
+  readonly heartbeatIntervalMs?: number;
+  readonly renewIntervalMs?: number;
+}
+
+export type KafkaSinkEvent =
+  | { readonly kind: 'log'; readonly line: KafkaLogLine }
+  | { readonly kind: 'topic_created'; readonly topic: string }
+  /** The fence did not reach a producer that wrote before: it is given time to end. */
+  | { readonly kind: 'waiting_for_predecessor'; readonly waitMs: number }
+  | { readonly kind: 'recovered'; readonly tails: readonly PartitionTail[]; readonly producerEpoch: number };
+
+export const KAFKA_SINK_DEFAULTS = {
+  compression: 'zstd',
+  maxBatchBytes: 1024 * 1024,
+  maxBatchRecords: 100_000,
+  maxQueueBytes: 16 * 1024 * 1024,
+  deliveryTimeoutMs: 120_000,
+  heartbeatIntervalMs: 600_000,
+  renewIntervalMs: 3_600_000,
+} as const;
+
+type Settings = KafkaSinkOptions & Required<Pick<KafkaSinkOptions, keyof typeof KAFKA_SINK_DEFAULTS>>;
+
+interface Opening {
+  readonly settings: Settings;
+  readonly facts: TopicFacts;
+  readonly routing: Readonly<Record<string, string>>;
+  readonly cluster: Cluster;
+  readonly producer: IdempotentProducer;
+  readonly log: LogReader;
+}
+
+/**
+ * Opens the topic, locks out every earlier producer of the slot, and reads where each partition ends.
+ * @throws {PipelineError} exit 78 for a topic that is missing, too small, foreign, replaced, or routed otherwise.
+ */
+export async function openKafkaSink(options: KafkaSinkOptions): Promise<KafkaSink> {
+  const settings: Settings = { ...KAFKA_SINK_DEFAULTS, ...options };
+  const { connection, topic, onEvent, deliveryTimeoutMs } = settings;
+  const kafka = createKafka(connection, (line) => onEvent({ kind: 'log', line }));
+  const facts = await ensureTopic(kafka, settings);
+  if (facts.created) onEvent({ kind: 'topic_created', topic });
+  const cluster = new Cluster(connection, topic);
+  const routing = { ...settings.routing, keying: settings.keying, partitions: String(facts.partitions) };
+  const producer = new IdempotentProducer({
+    cluster,
+    transactionalId: `pgstream-${settings.slotName}`,
+    requestTimeoutMs: connection.requestTimeoutMs,
+    deliveryTimeoutMs,
+  });
+  const log = new LogReader(cluster, deliveryTimeoutMs);
+  try {
+    return await open({ settings, facts, routing, cluster, producer, log });
+  } catch (cause) {
+    cluster.close();
+    throw cause;
+  }
+}
+
+async function open(opening: Opening): Promise<KafkaSink> {
+  const { settings, facts, routing, cluster, producer, log } = opening;
+  await cluster.refresh();
+  if (settings.expectedTopicId !== undefined && settings.expectedTopicId !== cluster.topicId) {
+    throw new PipelineError('KAFKA_TOPIC_REPLACED', { detail: `Topic ${settings.topic}.` });
+  }
+  const tails = await recover(opening);
+  settings.onEvent({ kind: 'recovered', tails, producerEpoch: producer.producerEpoch });
+  const maxBatchBytes = Math.min(settings.maxBatchBytes, Math.floor(facts.maxMessageBytes * 0.9));
+  const limits = { maxBatchBytes, maxBatchRecords: settings.maxBatchRecords };
+  const queues = tails.map((tail) => new PartitionQueue(tail.partition, limits, tail));
+  const sender = new Sender({
+    cluster,
+    producer,
+    log,
+    queues,
+    routing,
+    codec: settings.compression,
+    maxQueueBytes: settings.maxQueueBytes,
+    maxMessageBytes: facts.maxMessageBytes,
+    sourceId: settings.sourceId,
+    deadLetters: settings.deadLetters,
+    renew: async () => await renew(opening, queues),
+  });
+  sender.heartbeat();
+  await sender.until(() => sender.isIdle);
+  const timers = [
+    setInterval(() => sender.heartbeat(), settings.heartbeatIntervalMs),
+    setInterval(() => sender.renew(), settings.renewIntervalMs),
+  ];
+  for (const timer of timers) timer.unref();
+  const release = () => {
+    for (const timer of timers) clearInterval(timer);
+    sender.fail(new PipelineError('KAFKA_UNREACHABLE', { detail: 'The sink was closed.' }));
+    cluster.close();
+  };
+  const { keying } = settings;
+  return new KafkaSink({
+    sender,
+    keying,
+    maxMessageBytes: facts.maxMessageBytes,
+    topicId: cluster.topicId,
+    release,
+  });
+}
+
+/** Checks before it fences, so that a wrong configuration does not stop the right producer. */
+async function recover({ settings, facts, routing, producer, log }: Opening): Promise<PartitionTail[]> {
+  const { topic, sourceId, isConfirmed, epoch, deliveryTimeoutMs } = settings;
+  const before = await readTails(log, facts.partitions, topic);
+  await checkRouting(before, await findHeartbeats(log, before), { topic, sourceId, routing, isConfirmed });
+  await producer.init();
+  const heartbeats = before.map(({ partition, position, dataOffset, ...tail }) => {
+    const fence = { sourceId, routing, position, dataOffset, isFence: true };
+    return { partition, batch: heartbeatBatch({ ...fence, epoch: Math.max(epoch, tail.epoch) }), count: 1 };
+  });
+  await producer.send(heartbeats);
+  const stranger = before.some(({ producerId }) => producerId >= 0n && producerId !== producer.producerId);
+  if (stranger) {
+    settings.onEvent({ kind: 'waiting_for_predecessor', waitMs: deliveryTimeoutMs });
+    await new Promise((resolve) => setTimeout(resolve, deliveryTimeoutMs));
+  }
+  return await readTails(log, facts.partitions, topic);
+}
+
+/** The broker may hand out another producer id after a long idle time; then nobody else may have written meanwhile. */
+async function renew(
+  { settings, facts, producer, log }: Opening,
+  queues: readonly PartitionQueue[],
+): Promise<void> {
+  const known = producer.producerId;
+  await producer.init();
+  if (producer.producerId === known) return;
+  settings.onEvent({ kind: 'waiting_for_predecessor', waitMs: settings.deliveryTimeoutMs });
+  await new Promise((resolve) => setTimeout(resolve, settings.deliveryTimeoutMs));
+  const tails = await readTails(log, facts.partitions, settings.topic);
+  const strange = tails.find(({ dataOffset }, partition) => dataOffset !== queues[partition]?.dataOffset);
+  if (strange === undefined) return;
+  throw new PipelineError('KAFKA_PRODUCER_FENCED', {
+    detail: `Partition ${strange.partition} holds records that this producer did not write.`,
+  });
+}

@@ -1,0 +1,161 @@
+import { RecordBatchWriter } from '@pgstream/kafka-client';
+import type { DeadLetter, Lsn, Position } from '@pgstream/wal-event';
+import type { Delivery } from './delivery.ts';
+
+/** A batch being filled, waiting or in flight. */
+export interface QueuedBatch {
+  readonly writer: RecordBatchWriter;
+  /** Each written batch that has records here, once. */
+  readonly deliveries: Delivery[];
+  /** As the queue bound counts them. */
+  bytes: number;
+  /** The position of the last record, once nothing more is added. */
+  end: QueuedPosition | undefined;
+  /** Of a batch of one record that may be too large for the topic. */
+  letter: (() => DeadLetter) | undefined;
+}
+
+export interface QueueLimits {
+  readonly maxBatchBytes: number;
+  readonly maxBatchRecords: number;
+}
+
+export interface QueuedPosition {
+  readonly epoch: number;
+  readonly position: Position | null;
+}
+
+/** Writers kept for reuse by one queue: the batch in flight, the open one and one more. */
+const MAX_SPARE_WRITERS = 3;
+/** Larger buffers are left to the garbage collector. */
+const MAX_SPARE_BYTES = 2 * 1024 * 1024;
+
+/** What one partition has to send, in order, and how far its log reaches. */
+export class PartitionQueue {
+  readonly partition: number;
+  /** A batch is in flight: the next one waits. */
+  isBusy = false;
+  /** Of the last record that is no heartbeat and is acknowledged; `-1n` without one. */
+  dataOffset: bigint;
+  /** Position of that record. */
+  durable: QueuedPosition;
+  /** A heartbeat goes out before the next batch. */
+  isHeartbeatDue = false;
+  bytesSinceHeartbeat = 0;
+  readonly #limits: QueueLimits;
+  readonly #batches: QueuedBatch[] = [];
+  readonly #spare: RecordBatchWriter[] = [];
+  #inFlight: QueuedBatch | undefined;
+  // The position of the last record accepted, in words: no bigint per record.
+  #epoch = -1;
+  #hi = 0;
+  #lo = 0;
+  #seq = -1;
+  #sub = 0;
+
+  constructor(
+    partition: number,
+    limits: QueueLimits,
+    start: QueuedPosition & { readonly dataOffset: bigint },
+  ) {
+    this.partition = partition;
+    this.#limits = limits;
+    this.dataOffset = start.dataOffset;
+    this.durable = { epoch: start.epoch, position: start.position };
+    if (start.position === null) return;
+    const { commitLsn, seq, sub } = start.position;
+    this.accept(start.epoch, Number(commitLsn >> 32n), Number(commitLsn & 0xffff_ffffn), seq, sub);
+  }
+
+  get isEmpty(): boolean {
+    return this.#batches.length === 0;
+  }
+
+  get isIdle(): boolean {
+    return this.#batches.length === 0 && !this.isBusy;
+  }
+
+  /** The last record accepted, durable or not. */
+  get position(): QueuedPosition {
+    if (this.#epoch < 0) return { epoch: 0, position: null };
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- put together from the words of an LSN
+    const commitLsn = ((BigInt(this.#hi) << 32n) | BigInt(this.#lo)) as Lsn;
+    return { epoch: this.#epoch, position: { commitLsn, seq: this.#seq, sub: this.#sub === 0 ? 0 : 1 } };
+  }
+
+  /** Whether a record is after everything that this partition has taken, in this life or before it. */
+  // oxlint-disable-next-line max-params -- hot path: an argument object per row would cost more than the comparison
+  isNew(epoch: number, hi: number, lo: number, seq: number, sub: number): boolean {
+    if (epoch !== this.#epoch) return epoch > this.#epoch;
+    if (hi !== this.#hi) return hi > this.#hi;
+    if (lo !== this.#lo) return lo > this.#lo;
+    if (seq !== this.#seq) return seq > this.#seq;
+    return sub > this.#sub;
+  }
+
+  /** Notes the position of the record that was just added. */
+  // oxlint-disable-next-line max-params -- hot path: see isNew
+  accept(epoch: number, hi: number, lo: number, seq: number, sub: number): void {
+    this.#epoch = epoch;
+    this.#hi = hi;
+    this.#lo = lo;
+    this.#seq = seq;
+    this.#sub = sub;
+  }
+
+  /** The batch that takes a record of `size` bytes next. Large records travel alone. */
+  batchFor(size: number): QueuedBatch {
+    const { maxBatchBytes, maxBatchRecords } = this.#limits;
+    const open = this.#batches.at(-1);
+    if (open !== undefined) {
+      const { writer } = open;
+      if (writer.length + size <= maxBatchBytes && writer.count < maxBatchRecords) return open;
+      open.end = this.position;
+    }
+    const fresh: QueuedBatch = {
+      writer: this.#spare.pop() ?? new RecordBatchWriter(),
+      deliveries: [],
+      bytes: 0,
+      end: undefined,
+      letter: undefined,
+    };
+    this.#batches.push(fresh);
+    return fresh;
+  }
+
+  /** A record that was dropped as known is durable only when its first copy is. */
+  holdForKnown(delivery: Delivery): void {
+    const last = this.#batches.at(-1) ?? this.#inFlight;
+    if (last === undefined || last.deliveries.includes(delivery)) return;
+    last.deliveries.push(delivery);
+    delivery.hold();
+  }
+
+  /** The oldest batch leaves for the wire. */
+  take(): QueuedBatch | undefined {
+    const batch = this.#batches.shift();
+    if (batch !== undefined) batch.end ??= this.position;
+    this.#inFlight = batch;
+    this.isBusy = batch !== undefined;
+    return batch;
+  }
+
+  /** The batch in flight is durable: from here its writer may be used again. */
+  finish(batch: QueuedBatch): void {
+    this.#inFlight = undefined;
+    this.isBusy = false;
+    this.durable = batch.end ?? this.durable;
+    if (this.#spare.length >= MAX_SPARE_WRITERS || batch.writer.byteCapacity > MAX_SPARE_BYTES) return;
+    batch.writer.reset();
+    this.#spare.push(batch.writer);
+  }
+
+  fail(cause: unknown): void {
+    for (const batch of [
+      ...this.#batches.splice(0),
+      ...(this.#inFlight === undefined ? [] : [this.#inFlight]),
+    ]) {
+      for (const delivery of batch.deliveries) delivery.fail(cause);
+    }
+  }
+}
