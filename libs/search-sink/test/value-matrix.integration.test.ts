@@ -1,7 +1,6 @@
 import { endpoints, uniqueName } from '@pgstream/test-kit';
 import { ByteSink, DocumentBuilder, mappingOf, PGSTREAM_MAPPING } from '../src/document/index.ts';
 import type { Layout } from '../src/document/index.ts';
-import type { ColumnShape } from '@pgstream/wal-event';
 import { recordOf } from './fake-record.ts';
 import { VALUE_MATRIX, type MatrixLine } from './value-matrix.ts';
 
@@ -43,8 +42,7 @@ async function search(index: string, query: unknown): Promise<Hits['hits']['hits
 /** One document per line of the matrix, each with the one field of that line. */
 function bulkBody(layout: Layout): string {
   const builder = new DocumentBuilder({ layout });
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the members that types need
-  builder.setShape('t', columns as readonly unknown[] as ColumnShape[]);
+  builder.setShape('t', columns);
   const out = new ByteSink();
   VALUE_MATRIX.forEach(({ type, text, shape }, i) => {
     out.writeAscii(`{"index":{"_id":"${i}"}}\n`);

@@ -74,8 +74,7 @@ describe('document of a row', () => {
 
   test('layout pgstream: finds the id of an unchanged column in the shape of the table', () => {
     const builder = new DocumentBuilder({ layout: 'pgstream' });
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the members that a builder reads
-    builder.setShape('t', [{ id: 't-3', name: 'big', type: 'jsonb', base_type: 'jsonb' }] as never);
+    builder.setShape('t', [{ id: 't-3', name: 'big', type: 'jsonb', base_type: 'jsonb' }]);
     expect(build(builder, { columns: [id], unchanged: ['big'] }, document('{"t-3":"{}"}'))).toBe(
       `{"_table":"t","t-id":7,"t-3":"{}",${tail}}}`,
     );
@@ -85,8 +84,7 @@ describe('document of a row', () => {
     const builder = new DocumentBuilder({ layout: 'table' });
     const record = recordOf({ columns: [{ ...note, type: 'app.span', text: '1 day' }] });
     const shaped = (type: string): string => {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the members that a builder reads
-      builder.setShape('t', [{ id: 't-note', name: 'note', type, base_type: 'interval' }] as never);
+      builder.setShape('t', [{ id: 't-note', name: 'note', type, base_type: 'interval' }]);
       const out = new ByteSink();
       builder.build(out, record, '5');
       return out.view().toString();

@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer';
-import type { ColumnShape, ColumnSpec, TableRef } from '@pgstream/wal-event';
+import type { ColumnSpec, TableRef } from '@pgstream/wal-event';
 import type { ByteSink } from './byte-sink.ts';
 import type { Note } from './convert.ts';
-import { classifyType, type FieldKind } from './field-kind.ts';
+import { classifyType, type DocumentColumn, type FieldKind } from './field-kind.ts';
 import { fieldNameOf } from './field-name.ts';
 import { shapeOf, type Layout } from './mapping.ts';
 import { rawMembers, type RawMember } from './raw-members.ts';
@@ -39,7 +39,7 @@ export class DocumentBuilder {
   readonly incomplete: string[] = [];
 
   readonly #layout: Layout;
-  readonly #shapes = new Map<string, Map<string, ColumnShape>>();
+  readonly #shapes = new Map<string, Map<string, DocumentColumn>>();
   #plans = new WeakMap<readonly ColumnSpec[], Plan>();
   #plan: Plan | undefined;
   readonly #frames = new WeakMap<TableRef, Frame>();
@@ -53,7 +53,7 @@ export class DocumentBuilder {
   }
 
   /** What schema records say of a table's types: domains, enums, composites. Replaces what was known. */
-  setShape(tableId: string, columns: readonly ColumnShape[]): void {
+  setShape(tableId: string, columns: readonly DocumentColumn[]): void {
     this.#shapes.set(tableId, new Map(columns.map((column) => [column.id, column])));
     this.#plans = new WeakMap();
     this.#plan = undefined;
@@ -214,7 +214,7 @@ interface ConvertedValue {
 function compile(
   columns: readonly ColumnSpec[],
   layout: Layout,
-  shapes: ReadonlyMap<string, ColumnShape> | undefined,
+  shapes: ReadonlyMap<string, DocumentColumn> | undefined,
 ): Plan {
   const fields = columns.map((column) => (layout === 'table' ? fieldNameOf(column.name) : column.id));
   return {
@@ -226,7 +226,7 @@ function compile(
 }
 
 /** The shape counts only where it is of the type under which the row was written. */
-function kindOf(column: ColumnSpec, shape: ColumnShape | undefined): FieldKind {
+function kindOf(column: ColumnSpec, shape: DocumentColumn | undefined): FieldKind {
   return classifyType(column.type, shape?.type === column.type ? shapeOf(shape) : undefined);
 }
 

@@ -51,7 +51,7 @@ describe('document id', () => {
   });
 
   test('tables that share an index do not share ids', () => {
-    const name = fc.string({ unit: fc.constantFrom('a', '.', ':', '\\', ','), minLength: 1 });
+    const name = fc.string({ unit: fc.constantFrom('.', ':', '\\'), minLength: 1, maxLength: 3 });
     fc.assert(
       fc.property(fc.tuple(name, name, name), fc.tuple(name, name, name), (a, b) => {
         const [first, second] = [a, b].map(([schema, table, key]) =>

@@ -1,4 +1,4 @@
-import type { ColumnShape } from '@pgstream/wal-event';
+import type { ColumnShape, ColumnSpec } from '@pgstream/wal-event';
 
 /**
  * How a column's values look in a search document. Chosen by type, never by value, so that a field has one mapping.
@@ -39,6 +39,9 @@ export type ScalarKind =
 
 /** What the catalogue adds to the name of a type. */
 export type TypeShape = Pick<ColumnShape, 'base_type' | 'attributes'>;
+
+/** A column, with its shape where the catalogue gave it. */
+export type DocumentColumn = ColumnSpec & Partial<TypeShape>;
 
 /** By the name that `format_type` prints, without modifier, array marks, quotes and schema. */
 const SCALARS: ReadonlyMap<string, ScalarKind> = new Map<string, ScalarKind>([

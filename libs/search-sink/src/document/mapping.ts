@@ -1,5 +1,4 @@
-import type { ColumnSpec } from '@pgstream/wal-event';
-import { classifyType, type FieldKind, type TypeShape } from './field-kind.ts';
+import { classifyType, type DocumentColumn, type FieldKind, type TypeShape } from './field-kind.ts';
 import { fieldNameOf } from './field-name.ts';
 
 export type Layout = 'table' | 'pgstream';
@@ -31,10 +30,7 @@ const TIME_FORMATS = ['HH:mm:ss', 'HH:mm:ss.SS', 'HH:mm:ss.SSS', 'HH:mm:ss.SSSSS
  * - json and hstore are disabled objects: any JSON is accepted and returned, none of it can clash or explode.
  * - No field type of one vendor only (`flat_object`, `flattened`, `knn_vector`).
  */
-export function mappingOf(
-  columns: readonly (ColumnSpec & Partial<TypeShape>)[],
-  layout: Layout,
-): Record<string, FieldMapping> {
+export function mappingOf(columns: readonly DocumentColumn[], layout: Layout): Record<string, FieldMapping> {
   const properties: Record<string, FieldMapping> = {};
   for (const column of columns) {
     const field = classifyType(column.type, shapeOf(column));

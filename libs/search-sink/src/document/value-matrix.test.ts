@@ -1,4 +1,3 @@
-import type { ColumnShape } from '@pgstream/wal-event';
 import { recordOf } from '../../test/fake-record.ts';
 import { VALUE_MATRIX } from '../../test/value-matrix.ts';
 import { ByteSink, DocumentBuilder, expectedFieldOf, mappingOf } from './index.ts';
@@ -9,10 +8,7 @@ describe('value matrix', () => {
   test.each(cases)('%s %s is a field of a document', (type, _, { text, field, mapping, lossy, shape }) => {
     const builder = new DocumentBuilder({ layout: 'table' });
     const column = { id: 't-v', name: 'v', type, ...shape };
-    if (shape !== undefined) {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the members that types need
-      builder.setShape('t', [column as ColumnShape]);
-    }
+    builder.setShape('t', [column]);
     const out = new ByteSink(16);
 
     builder.build(out, recordOf({ columns: [{ name: 'v', type, text, ...(shape && { shape }) }] }), '42');
