@@ -65,7 +65,7 @@ export class PgoutputDecoder {
   /** @param frame one CopyData payload that begins with `w`; it may be reused as soon as this returns. */
   // oxlint-disable-next-line complexity -- one jump per kind of message of the protocol
   decode(frame: Buffer): void {
-    switch (frame[HEADER]) {
+    switch (frame[HEADER] ?? 0) {
       case 0x49: // I
         return this.#insert(frame);
       case 0x55: // U

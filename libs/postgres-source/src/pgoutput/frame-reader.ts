@@ -3,7 +3,7 @@ import { malformed } from './malformed.ts';
 
 /** Reads the rare messages field by field; rows have a faster way. Every read is bounded by the frame. */
 export class FrameReader {
-  #frame: Buffer;
+  readonly #frame: Buffer;
   #offset: number;
 
   constructor(frame: Buffer, offset: number) {

@@ -52,29 +52,31 @@ export async function findStart(
 
 async function slotOf(query: Query, name: string): Promise<StartFacts['slot']> {
   const [row] = await query(
-    `SELECT plugin, database, current_database() AS here, active, active_pid, wal_status, confirmed_flush_lsn, restart_lsn
+    `SELECT coalesce(plugin, '') AS plugin, coalesce(database, '') AS database,
+            coalesce(plugin = 'pgoutput' AND database = current_database(), false) AS fits,
+            active, active_pid, coalesce(wal_status, '') AS wal_status, confirmed_flush_lsn, restart_lsn
        FROM pg_replication_slots WHERE slot_name = ${literal(name)}`,
   );
   if (row === undefined) throw new PipelineError('PG_SLOT_MISSING', { detail: `Slot ${name}.` });
-  const { plugin, database, here, active, active_pid: pid, wal_status: status } = row;
-  if (plugin !== 'pgoutput' || database !== here || database === null || database === undefined) {
-    const detail = `Slot ${name} has plugin ${plugin}, database ${database}; the URL names ${here}.`;
+  const { active, active_pid: pid } = row;
+  const plugin = row['plugin'] ?? '';
+  const database = row['database'] ?? '';
+  const walStatus = row['wal_status'] ?? '';
+  if (row['fits'] !== 't') {
+    const detail = `Slot ${name} has plugin ${plugin} and database ${database}.`;
     throw new PipelineError('PG_SLOT_FOREIGN', { detail });
   }
-  const flushed = row['confirmed_flush_lsn'];
-  if (status === 'lost' || flushed === null || flushed === undefined) {
-    throw new PipelineError('PG_SLOT_LOST', { detail: `Slot ${name} is ${status ?? 'without a position'}.` });
+  const confirmedFlushLsn = lsnOrNull(row['confirmed_flush_lsn']);
+  if (walStatus === 'lost' || confirmedFlushLsn === null) {
+    throw new PipelineError('PG_SLOT_LOST', { detail: `Slot ${name}, wal_status ${walStatus}.` });
   }
   if (active === 't') throw new PipelineError('PG_SLOT_ACTIVE', { facts: { slot: name, pid: pid ?? '' } });
-  const restart = row['restart_lsn'];
-  return {
-    name,
-    plugin,
-    database,
-    confirmedFlushLsn: parseLsn(flushed),
-    restartLsn: restart === null || restart === undefined ? null : parseLsn(restart),
-    walStatus: status ?? '',
-  };
+  const restartLsn = lsnOrNull(row['restart_lsn']);
+  return { name, plugin, database, confirmedFlushLsn, restartLsn, walStatus };
+}
+
+function lsnOrNull(text: string | null | undefined): Lsn | null {
+  return text === null || text === undefined ? null : parseLsn(text);
 }
 
 async function requirePublications(query: Query, names: readonly string[]): Promise<void> {

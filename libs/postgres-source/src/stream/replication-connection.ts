@@ -94,11 +94,10 @@ export class ReplicationConnection {
         },
         '',
       );
-      if (this.#failure !== undefined) throw this.#failure;
       // The library hides an end that it did not ask for
-      if (!this.#draining) throw new PipelineError('PG_UNREACHABLE', { detail: 'The stream ended.' });
+      if (!this.#draining) throw this.#classified(new PipelineError('PG_UNREACHABLE'));
     } catch (cause) {
-      if (!this.#draining) throw this.#classified(this.#failure ?? cause);
+      if (!this.#draining) throw this.#classified(cause);
     } finally {
       await this.#release();
     }
@@ -184,7 +183,8 @@ export class ReplicationConnection {
   }
 
   /** Failures without a code are the library's words for a connection that ended. */
-  #classified(cause: unknown): PipelineError {
+  #classified(thrown: unknown): PipelineError {
+    const cause = this.#failure ?? thrown;
     const gone = this.#socket === undefined || this.#socket.destroyed || this.#socket.readableEnded;
     if (!(cause instanceof PipelineError) && codeOf(cause) === '' && gone) {
       return new PipelineError('PG_UNREACHABLE', { cause });

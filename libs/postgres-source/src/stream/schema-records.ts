@@ -1,4 +1,5 @@
 import {
+  assertNever,
   DDL_PREFIX,
   type MessageEvent,
   type Position,
@@ -40,14 +41,23 @@ function concerns(shape: ShapeChange, filter: TableFilter): boolean {
       return filter.includes(shape.table.schema, shape.table.name);
     case 'table_dropped':
       return filter.includes(shape.schema, shape.name);
-    case 'table_altered': {
-      const { table, from } = shape;
-      return (
-        filter.includes(table.schema, table.name) ||
-        (from !== null && filter.includes(from.schema, from.name))
-      );
-    }
+    case 'table_altered':
+      return includesEither(filter, shape.table, shape.from);
+    default:
+      return assertNever(shape);
   }
+}
+
+interface Name {
+  readonly schema: string;
+  readonly name: string;
+}
+
+/** A table that leaves or enters the filter by its name concerns it. */
+function includesEither(filter: TableFilter, now: Name, before: Name | null): boolean {
+  return (
+    filter.includes(now.schema, now.name) || (before !== null && filter.includes(before.schema, before.name))
+  );
 }
 
 /** Routed like the rows of its schema, and of its table where it is about one. */

@@ -1,0 +1,80 @@
+import { parseLsn, type Lsn } from '@pgstream/wal-event';
+import { Acknowledger } from './acknowledger.ts';
+
+const lsn = (n: number): Lsn => parseLsn(`0/${n.toString(16)}`);
+
+function setup(history: { pending?: boolean; checkpoint?: (upTo: Lsn) => Promise<void> } = {}) {
+  const failures: unknown[] = [];
+  const acknowledger = new Acknowledger(lsn(10), {
+    history: {
+      pendingCheckpoint: () => history.pending ?? false,
+      checkpoint: history.checkpoint ?? (() => Promise.resolve()),
+    },
+    onAdvance: () => {},
+    onFailure: (cause) => failures.push(cause),
+  });
+  return { acknowledger, failures };
+}
+
+test('what is received is not confirmed; what is confirmed is, exactly', () => {
+  const { acknowledger } = setup();
+  acknowledger.records(lsn(20));
+  acknowledger.records(lsn(30));
+  expect(acknowledger.confirmed).toBe(lsn(10));
+  acknowledger.confirm(lsn(20));
+  expect(acknowledger.confirmed).toBe(lsn(20));
+});
+
+test('it never goes back', () => {
+  const { acknowledger } = setup();
+  acknowledger.confirm(lsn(30));
+  acknowledger.confirm(lsn(20));
+  acknowledger.found(lsn(5));
+  acknowledger.idle(lsn(25));
+  expect(acknowledger.confirmed).toBe(lsn(30));
+});
+
+test('with nothing outstanding the end of WAL is confirmed', () => {
+  const { acknowledger } = setup();
+  acknowledger.idle(lsn(40));
+  expect(acknowledger.confirmed).toBe(lsn(40));
+});
+
+test('with records outstanding the end of WAL waits for them, and then counts', () => {
+  const { acknowledger } = setup();
+  acknowledger.records(lsn(20));
+  acknowledger.idle(lsn(40));
+  expect(acknowledger.confirmed).toBe(lsn(10));
+  acknowledger.records(lsn(50)); // came after: 40 is behind it, and ahead of 20
+  acknowledger.confirm(lsn(20));
+  expect(acknowledger.confirmed).toBe(lsn(40));
+  acknowledger.confirm(lsn(50));
+  expect(acknowledger.confirmed).toBe(lsn(50));
+});
+
+test('shapes are persisted before an LSN above them is confirmed', async () => {
+  let persisted = () => {};
+  const gate = new Promise<void>((resolve) => {
+    persisted = resolve;
+  });
+  const { acknowledger } = setup({ pending: true, checkpoint: () => gate });
+  acknowledger.confirm(lsn(20));
+  expect(acknowledger.confirmed).toBe(lsn(10));
+  persisted();
+  await acknowledger.settle();
+  expect(acknowledger.confirmed).toBe(lsn(20));
+});
+
+test('shapes that cannot be persisted hold the confirmation back until they can', async () => {
+  let broken = true;
+  const checkpoint = () => (broken ? Promise.reject(new Error('down')) : Promise.resolve());
+  const { acknowledger, failures } = setup({ pending: true, checkpoint });
+  acknowledger.confirm(lsn(20));
+  await acknowledger.settle();
+  expect(acknowledger.confirmed).toBe(lsn(10));
+  expect(failures).toHaveLength(1);
+  broken = false;
+  acknowledger.retry();
+  await acknowledger.settle();
+  expect(acknowledger.confirmed).toBe(lsn(20));
+});
