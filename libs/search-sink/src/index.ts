@@ -1,1 +1,8 @@
-export {};
+export { SearchDeadLetterStore } from './dead-letters.ts';
+export { ByteSink, type FieldMapping, type Layout, type PreviousDocument } from './document/index.ts';
+export type { SearchFunctions } from './functions.ts';
+export { pinnedNaming, schemaNaming, tableNaming, type IndexNaming } from './naming.ts';
+export type { SearchNotice, SearchObserver } from './observer.ts';
+export type { SearchSinkOptions } from './options.ts';
+export { SearchSink } from './search-sink.ts';
+export { documentVersion } from './version.ts';

@@ -1,1 +1,26 @@
-export {};
+export {
+  byQuery,
+  changeAliases,
+  createIndex,
+  deleteIndex,
+  putMapping,
+  readIndices,
+  refreshIndices,
+  type AliasAction,
+  type ByQueryResult,
+  type IndexDefinition,
+  type IndexState,
+  type Properties,
+} from './admin.ts';
+export type { BulkFailure, BulkResponse } from './bulk-response.ts';
+export type { SearchConnection, SearchTls } from './connection.ts';
+export { elementsOf, membersOf, type RawMember } from './raw-json.ts';
+export { codeOfProblem, type StoreProblem } from './store-errors.ts';
+export {
+  SearchStore,
+  type DocumentAddress,
+  type RequestOptions,
+  type StoredDocument,
+  type StoreInfo,
+  type StoreResponse,
+} from './store.ts';

@@ -1,0 +1,144 @@
+import { systemClock, type Clock, type PipelineError } from '@pgstream/failure';
+import type { SearchStore } from '@pgstream/search-store';
+import { BulkSender, type BulkHooks } from './bulk-sender.ts';
+import { Chunk, type ActionEntry } from './chunk.ts';
+import type { SearchObserver } from './observer.ts';
+import type { Backoff } from './steady.ts';
+import type { TableIndex } from './table-index.ts';
+import type { Ticket } from './ticket.ts';
+
+export interface LaneOptions {
+  readonly store: SearchStore;
+  readonly observer: SearchObserver;
+  readonly hooks: BulkHooks;
+  readonly maxBulkBytes: number;
+  readonly maxBulkDocuments: number;
+  readonly bulkTimeoutMs: number;
+  readonly backoff: Backoff;
+  readonly clock?: Clock;
+  /** A bulk can never succeed: everything stops. */
+  readonly onFailure: (error: PipelineError, tickets: Iterable<Ticket>) => void;
+}
+
+/**
+ * An ordered row of bulks: one in flight, the next one filling meanwhile. A document always goes through the same
+ * lane, so that its changes reach the index in order. Sends when idle, grows when busy.
+ */
+export class BulkLane {
+  readonly #options: LaneOptions;
+  readonly #sender: BulkSender;
+  readonly #waiting: Chunk[] = [];
+  readonly #spare: Chunk[] = [];
+  #flying: Chunk | null = null;
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+    this.#sender = new BulkSender({ ...options, clock: options.clock ?? systemClock });
+  }
+
+  get idle(): boolean {
+    return this.#flying === null && this.#waiting.length === 0;
+  }
+
+  /** Actions that wait behind the bulk in flight. */
+  get waitingDocuments(): number {
+    let sum = 0;
+    for (const chunk of this.#waiting) sum += chunk.live;
+    return sum;
+  }
+
+  /** The chunk that takes the next action. */
+  open(): Chunk {
+    const last = this.#waiting.at(-1);
+    const { maxBulkBytes, maxBulkDocuments } = this.#options;
+    if (last !== undefined && last.out.length < maxBulkBytes && last.count < maxBulkDocuments) return last;
+    const chunk = this.#spare.pop() ?? new Chunk();
+    this.#waiting.push(chunk);
+    return chunk;
+  }
+
+  /** The newest pending action for a document, the one in flight included; `null` where none is. */
+  pending(table: TableIndex, id: string): { chunk: Chunk; at: number } | null {
+    for (let i = this.#waiting.length - 1; i >= 0; i -= 1) {
+      const { [i]: chunk } = this.#waiting;
+      const at = chunk?.find(table, id) ?? -1;
+      if (chunk !== undefined && at >= 0) return { chunk, at };
+    }
+    const at = this.#flying?.find(table, id) ?? -1;
+    return this.#flying !== null && at >= 0 ? { chunk: this.#flying, at } : null;
+  }
+
+  add(chunk: Chunk, entry: ActionEntry, start: number, ticket: Ticket): void {
+    chunk.add(entry, start);
+    chunk.join(ticket);
+  }
+
+  /** Sends what waits, if nothing is in flight. */
+  kick(): void {
+    if (this.#flying !== null || this.#stopped || this.#waiting.length === 0) return;
+    this.#flying = this.#waiting.shift() ?? null;
+    this.#running = this.#run();
+  }
+
+  /** Resolves when nothing waits or flies. */
+  async drain(): Promise<void> {
+    while (!this.idle && !this.#stopped) {
+      this.kick();
+      // oxlint-disable-next-line no-await-in-loop -- one bulk after the other, until none is left
+      await this.#running;
+    }
+  }
+
+  /** Drops what belongs to a source lane; a bulk in flight that has some of it is cut off and sent without it. */
+  revoke(sourceLane: number): void {
+    for (const chunk of this.#waiting) dropLane(chunk, sourceLane);
+    if (this.#flying !== null && dropLane(this.#flying, sourceLane)) this.#sender.restart();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#sender.stop();
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      const { [0]: chunk } = [this.#flying];
+      if (chunk === null || chunk === undefined) return;
+      // oxlint-disable-next-line no-await-in-loop -- one bulk in flight per lane: that is its order
+      const error = await this.#sender.send(chunk);
+      if (error !== null) {
+        this.#stopped = true;
+        this.#options.onFailure(error, [
+          ...chunk.tickets,
+          ...this.#waiting.flatMap(({ tickets }) => [...tickets]),
+        ]);
+        return;
+      }
+      this.#flying = this.#waiting.shift() ?? null;
+      this.#finish(chunk);
+    }
+  }
+
+  #finish(chunk: Chunk): void {
+    const tickets = [...chunk.tickets];
+    const indices = new Set(chunk.tables.map((table) => table.index));
+    const documents = chunk.count;
+    chunk.reset();
+    if (this.#spare.length < 2) this.#spare.push(chunk);
+    for (const ticket of tickets) ticket.release();
+    this.#options.hooks.written(indices, documents);
+  }
+}
+
+/** Whether the chunk had actions of this source lane. */
+function dropLane(chunk: Chunk, sourceLane: number): boolean {
+  let found = false;
+  for (let at = 0; at < chunk.count; at += 1) {
+    if (chunk.batches[at]?.lane !== sourceLane || chunk.dead[at] === true) continue;
+    chunk.kill(at);
+    found = true;
+  }
+  return found;
+}

@@ -1,0 +1,58 @@
+/** What happens in the sink, for metrics and logs. Called on the hot path: keep it cheap. */
+export interface SearchObserver {
+  /** Documents that a bulk wrote or removed. */
+  indexed(count: number): void;
+  deleted(count: number): void;
+  /** Items older than what the index has: replays, and late writers. Success. */
+  conflicts(count: number): void;
+  /** Rows put into the dead-letter store. */
+  parked(code: string, count: number): void;
+  /** Columns whose value was not sent and not known: listed in `_pgstream.incomplete` of the document. */
+  incomplete(columns: number): void;
+  /** Values that the index cannot hold: listed in `_pgstream.ignored` of the document. */
+  ignored(values: number): void;
+  /** Rows of tables without a key, which cannot be indexed. */
+  keyless(rows: number): void;
+  /** Rows of dropped tables that arrived after the drop. */
+  late(rows: number): void;
+  bulk(stats: { readonly documents: number; readonly bytes: number; readonly durationMs: number }): void;
+  /** A bulk, or some of its items, will be sent again. */
+  retried(code: string, items: number): void;
+  refreshed(stats: { readonly indices: number; readonly durationMs: number }): void;
+  /** How many tables have rows in the index that changed without row events. */
+  staleTables(count: number): void;
+  /** Something an operator should read once: a name of the event and facts, never row values. */
+  notice(event: SearchNotice, facts: Readonly<Record<string, string | number>>): void;
+}
+
+export type SearchNotice =
+  | 'index_created'
+  | 'index_missing'
+  | 'index_generation'
+  | 'schema_change_applied'
+  | 'schema_change_ignored'
+  | 'columns_not_mapped'
+  | 'table_keyless'
+  | 'table_stale'
+  | 'table_dropped'
+  | 'late_rows'
+  | 'document_refused'
+  | 'retrying';
+
+const nothing = () => {};
+
+export const silentObserver: SearchObserver = {
+  indexed: nothing,
+  deleted: nothing,
+  conflicts: nothing,
+  parked: nothing,
+  incomplete: nothing,
+  ignored: nothing,
+  keyless: nothing,
+  late: nothing,
+  bulk: nothing,
+  retried: nothing,
+  refreshed: nothing,
+  staleTables: nothing,
+  notice: nothing,
+};

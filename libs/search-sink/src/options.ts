@@ -1,0 +1,44 @@
+import type { SearchStore } from '@pgstream/search-store';
+import type { DeadLetterStore } from '@pgstream/wal-event';
+import type { Layout } from './document/index.ts';
+import type { SearchFunctions } from './functions.ts';
+import type { SearchObserver } from './observer.ts';
+import type { Backoff } from './steady.ts';
+
+export interface SearchSinkOptions {
+  readonly store: SearchStore;
+  /** Where documents go that the store refuses for good. */
+  readonly deadLetters: DeadLetterStore;
+  /** Default `table`: one index per table, column names as fields. */
+  readonly layout?: Layout;
+  /** Layout `table`: the alias of a table. Default `{schema}.{table}`; `{id}` is the table id. */
+  readonly indexTemplate?: string;
+  /** One index for all tables, behind this alias. */
+  readonly pinnedIndex?: string;
+  /** Exactly one table is selected: ids in a pinned index have no `schema.table:` in front. */
+  readonly singleTable?: boolean;
+  /** Layout `pgstream`: hash every key. */
+  readonly hashDocIds?: boolean;
+  /** Default true. Without: no mapping is changed and nothing is dropped; new columns stay in `_source` only. */
+  readonly handleDdl?: boolean;
+  /** Of the indices it creates: `{"number_of_shards": 1, "number_of_replicas": 1}`. */
+  readonly indexSettings?: Readonly<Record<string, unknown>>;
+  /** Prefix of our own indices and of the aliases that bulks address. Default `pgstream`. */
+  readonly systemPrefix?: string;
+  /** Bulks in flight. Default 3. */
+  readonly lanes?: number;
+  /** Upper bounds of a bulk. Defaults 5 MiB and 5,000 documents. */
+  readonly maxBulkBytes?: number;
+  readonly maxBulkDocuments?: number;
+  /** Shorter than the session of the consumer that feeds the sink. Default 20,000. */
+  readonly bulkTimeoutMs?: number;
+  /** Records that may be accepted and not durable. Default 32 MiB. */
+  readonly maxUnsettledBytes?: number;
+  /** Default 250 ms to 30 s, full jitter. */
+  readonly backoff?: Backoff;
+  /** Shortest time between two refreshes of an index while caught up; 0 never refreshes. Default 20. */
+  readonly refreshIntervalMs?: number;
+  readonly observer?: Partial<SearchObserver>;
+  /** Functions of the library's user in place of ours. */
+  readonly functions?: Partial<SearchFunctions>;
+}

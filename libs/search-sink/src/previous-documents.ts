@@ -1,0 +1,60 @@
+import { Buffer } from 'node:buffer';
+import type { SearchStore } from '@pgstream/search-store';
+import type { PreviousDocument } from './document/index.ts';
+import { laneOf } from './lane-choice.ts';
+import type { BulkLane } from './lane.ts';
+import type { TableIndex } from './table-index.ts';
+
+/**
+ * The newest known state of documents that an UPDATE builds upon: what waits or flies in a bulk first, then what was
+ * read for this batch.
+ */
+export class PreviousDocuments {
+  readonly #lanes: readonly BulkLane[];
+  readonly #read = new Map<string, PreviousDocument | null>();
+
+  constructor(lanes: readonly BulkLane[]) {
+    this.#lanes = lanes;
+  }
+
+  /** `null` where there is no document; `undefined` where the store must be asked. */
+  find(table: TableIndex, id: string): PreviousDocument | null | undefined {
+    const pending = laneOf(this.#lanes, id).pending(table, id);
+    if (pending === null) return this.#read.size === 0 ? undefined : this.#read.get(keyOf(table, id));
+    const { chunk, at } = pending;
+    if (chunk.isDelete(at)) return null;
+    return { bytes: chunk.out.bytes, start: chunk.sourceStarts[at] ?? 0, end: (chunk.ends[at] ?? 0) - 1 };
+  }
+
+  /** The document is about to change: what was read of it no longer counts. */
+  outdate(table: TableIndex, id: string): void {
+    if (this.#read.size > 0) this.#read.delete(keyOf(table, id));
+  }
+
+  /** At the end of a batch, and where documents change by request. */
+  clear(): void {
+    this.#read.clear();
+  }
+
+  /**
+   * Asks the store for documents with nothing pending. A bulk that lands while the answer is under way cannot make it
+   * old: nothing of these documents is in any bulk, and only the caller adds to bulks.
+   */
+  async fetch(
+    store: SearchStore,
+    wanted: ReadonlyArray<{ table: TableIndex; id: string }>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const addresses = wanted.map(({ table, id }) => ({ index: table.index.writeAlias, id }));
+    const found = await store.mget(addresses, signal);
+    for (const [i, { table, id }] of wanted.entries()) {
+      const document = found[i] ?? null;
+      const bytes = document === null ? null : Buffer.from(document.source);
+      this.#read.set(keyOf(table, id), bytes === null ? null : { bytes, start: 0, end: bytes.length });
+    }
+  }
+}
+
+function keyOf(table: TableIndex, id: string): string {
+  return `${table.tableId}\u0000${id}`;
+}

@@ -1,0 +1,221 @@
+import { Buffer } from 'node:buffer';
+import { ACTION, RecordFormatError, RecordReader, type RecordBatch } from '@pgstream/wal-event';
+import type { ActionEntry, Chunk } from './chunk.ts';
+import type { PreviousDocument } from './document/index.ts';
+import type { BoundFunctions } from './functions.ts';
+import { laneOf } from './lane-choice.ts';
+import type { BulkLane } from './lane.ts';
+import type { SearchObserver } from './observer.ts';
+import { PreviousDocuments } from './previous-documents.ts';
+import type { TableIndex } from './table-index.ts';
+import type { Tables } from './tables.ts';
+import type { Ticket } from './ticket.ts';
+import { MAX_VERSIONED_SEQ } from './version.ts';
+
+/** Why {@link RowWriter.write} stopped before a record: what must be done before it goes on with the same record. */
+export type Pause = 'done' | 'barrier' | 'table' | 'columns' | 'previous' | 'undecodable' | 'no_key';
+
+const ID = Buffer.from(',"_id":');
+const END = Buffer.from('}}\n');
+const NEW_LINE = 0x0a;
+
+export interface RowWriterOptions {
+  readonly functions: BoundFunctions;
+  readonly tables: Tables;
+  readonly lanes: readonly BulkLane[];
+  readonly observer: SearchObserver;
+}
+
+/**
+ * Turns rows into bulk actions. The hot path: bytes of the record become bytes of the bulk, in one synchronous pass
+ * that stops where something slow is needed (a table it does not know, an old document).
+ */
+export class RowWriter {
+  readonly reader = new RecordReader();
+  readonly previous: PreviousDocuments;
+  readonly #functions: BoundFunctions;
+  readonly #tables: Tables;
+  readonly #lanes: readonly BulkLane[];
+  readonly #observer: SearchObserver;
+  readonly #keyless = new Set<string>();
+  #entry: ActionEntry | undefined;
+  #versionLsn = -1n;
+  #versionSeq = -1;
+  #version = 0n;
+  #versionText = '0';
+
+  constructor(options: RowWriterOptions) {
+    this.#functions = options.functions;
+    this.#tables = options.tables;
+    this.#lanes = options.lanes;
+    this.#observer = options.observer;
+    this.previous = new PreviousDocuments(options.lanes);
+  }
+
+  /** Where it stopped, and why; `done` at the end of the batch. */
+  write(batch: RecordBatch, from: number, ticket: Ticket): { at: number; pause: Pause } {
+    for (let at = from; at < batch.count; at += 1) {
+      const pause = this.#record(batch, at, ticket);
+      if (pause !== null) return { at, pause };
+    }
+    return { at: batch.count, pause: 'done' };
+  }
+
+  /** @throws what is not the format of a record */
+  read(batch: RecordBatch, at: number): boolean {
+    try {
+      this.reader.read(batch.bytes, batch.starts[at] ?? 0, batch.ends[at] ?? 0);
+      return true;
+    } catch (cause) {
+      if (cause instanceof RecordFormatError) return false;
+      throw cause;
+    }
+  }
+
+  /** Reads a record of a batch and says which document an UPDATE without all its values builds upon. */
+  baseOf(batch: RecordBatch, at: number): { table: TableIndex; id: string } | null {
+    if (batch.actions[at] !== ACTION.update || !this.read(batch, at)) return null;
+    const { reader } = this;
+    if (reader.unchanged.length === 0 || !this.#functions.builder.needsPrevious(reader)) return null;
+    const table = this.#tables.known(reader.ref);
+    const id = this.#oldId() ?? this.#functions.documentId(reader, 'columns');
+    return table === undefined || id === undefined || table.dropped ? null : { table, id };
+  }
+
+  // oxlint-disable-next-line complexity -- the one decision per row, kept in one place
+  #record(batch: RecordBatch, at: number, ticket: Ticket): Pause | null {
+    const action = batch.actions[at];
+    if (action === ACTION.truncate || action === ACTION.message) return 'barrier';
+    if (!this.read(batch, at)) return 'undecodable';
+    const { reader } = this;
+    const { ref, columns } = reader;
+    if (ref.keyColumnIds.length === 0) return this.#skipKeyless();
+    const table = this.#tables.known(ref);
+    if (table === undefined) return 'table';
+    if (table.dropped) return this.#skipLate(table);
+    if (columns.count >= 0 && !table.mapped.has(columns.columns)) return 'columns';
+    this.#setVersion(batch.commitLsns[at] ?? 0n, batch.seqs[at] ?? 0);
+    if (action === ACTION.delete) {
+      const id = this.#functions.documentId(reader, 'identity');
+      if (id === undefined) return 'no_key';
+      this.#delete(table, id, batch, { at, ticket });
+      return null;
+    }
+    const id = this.#functions.documentId(reader, 'columns');
+    if (id === undefined) return 'no_key';
+    const old = action === ACTION.update ? this.#oldId() : undefined;
+    let previous: PreviousDocument | undefined;
+    if (reader.unchanged.length > 0 && this.#functions.builder.needsPrevious(reader)) {
+      const found = this.previous.find(table, old ?? id);
+      if (found === undefined) return 'previous';
+      previous = found ?? undefined;
+    }
+    if (old !== undefined && old !== id) this.#delete(table, old, batch, { at, ticket });
+    this.#index(table, id, batch, { at, ticket, previous });
+    return null;
+  }
+
+  #oldId(): string | undefined {
+    return this.reader.identity.count < 0 ? undefined : this.#functions.documentId(this.reader, 'identity');
+  }
+
+  #skipKeyless(): null {
+    const { ref } = this.reader;
+    this.#observer.keyless(1);
+    if (!this.#keyless.has(ref.tableId)) {
+      this.#keyless.add(ref.tableId);
+      this.#observer.notice('table_keyless', { schema: ref.schema, table: ref.table });
+    }
+    return null;
+  }
+
+  #skipLate(table: TableIndex): null {
+    this.#observer.late(1);
+    if (!table.lateNoticed) {
+      table.lateNoticed = true;
+      this.#observer.notice('late_rows', { schema: table.state.schema, table: table.state.table });
+    }
+    return null;
+  }
+
+  #index(
+    table: TableIndex,
+    id: string,
+    batch: RecordBatch,
+    row: { at: number; ticket: Ticket; previous: PreviousDocument | undefined },
+  ): void {
+    const { lane, chunk } = this.#place(table, id);
+    if (!chunk.accepts(table, id, this.#version)) {
+      this.#passOver(chunk, row.ticket);
+      return;
+    }
+    const { out } = chunk;
+    const start = out.length;
+    out.write(table.indexHead);
+    this.#writeAddress(chunk, id);
+    const sourceStart = out.length;
+    const { builder } = this.#functions;
+    this.#functions.document(this.reader, out, this.#versionText, row.previous);
+    if (builder.incomplete.length > 0) this.#observer.incomplete(builder.incomplete.length);
+    if (builder.ignored.length > 0) this.#observer.ignored(builder.ignored.length);
+    out.writeByte(NEW_LINE);
+    lane.add(chunk, this.#entryOf(table, id, batch, { at: row.at, sourceStart }), start, row.ticket);
+  }
+
+  #delete(table: TableIndex, id: string, batch: RecordBatch, row: { at: number; ticket: Ticket }): void {
+    const { lane, chunk } = this.#place(table, id);
+    if (!chunk.accepts(table, id, this.#version)) {
+      this.#passOver(chunk, row.ticket);
+      return;
+    }
+    const start = chunk.out.length;
+    chunk.out.write(table.deleteHead);
+    this.#writeAddress(chunk, id);
+    lane.add(chunk, this.#entryOf(table, id, batch, { at: row.at, sourceStart: -1 }), start, row.ticket);
+  }
+
+  #passOver(chunk: Chunk, ticket: Ticket): void {
+    chunk.join(ticket);
+    this.#observer.conflicts(1);
+  }
+
+  #place(table: TableIndex, id: string): { lane: BulkLane; chunk: Chunk } {
+    this.previous.outdate(table, id);
+    const lane = laneOf(this.#lanes, id);
+    return { lane, chunk: lane.open() };
+  }
+
+  #writeAddress(chunk: Chunk, id: string): void {
+    const { out } = chunk;
+    out.writeAscii(this.#version.toString());
+    out.write(ID);
+    out.writeUtf8(JSON.stringify(id));
+    out.write(END);
+  }
+
+  #entryOf(
+    table: TableIndex,
+    id: string,
+    batch: RecordBatch,
+    row: { at: number; sourceStart: number },
+  ): ActionEntry {
+    const entry = (this.#entry ??= { table, id, version: 0n, sourceStart: -1, batch, record: 0 });
+    entry.table = table;
+    entry.id = id;
+    entry.version = this.#version;
+    entry.sourceStart = row.sourceStart;
+    entry.batch = batch;
+    entry.record = row.at;
+    return entry;
+  }
+
+  #setVersion(commitLsn: bigint, seq: number): void {
+    if (commitLsn === this.#versionLsn && seq === this.#versionSeq) return;
+    this.#versionLsn = commitLsn;
+    this.#versionSeq = seq;
+    this.#version = this.#functions.version(commitLsn, seq);
+    const digits = this.#version.toString();
+    // A member after the version tells a TRUNCATE late in a long transaction which rows came before it.
+    this.#versionText = seq < MAX_VERSIONED_SEQ ? digits : `${digits},"seq":${seq}`;
+  }
+}

@@ -1,0 +1,263 @@
+import { changeAliases, deleteIndex, type SearchStore } from '@pgstream/search-store';
+import {
+  assertNever,
+  type Position,
+  type SchemaChange,
+  type ShapeChange,
+  type TableRef,
+  type TableShape,
+} from '@pgstream/wal-event';
+import { deleteOlder, type Fence } from './fence.ts';
+import type { BoundFunctions } from './functions.ts';
+import { Generations } from './generations.ts';
+import { writeHistory } from './history.ts';
+import type { SearchObserver } from './observer.ts';
+import { rewriteRows } from './row-rewrite.ts';
+import type { SystemNames } from './system-indices.ts';
+import type { KnownColumn, TableIndex } from './table-index.ts';
+import { mergeColumns, newColumns, type Tables } from './tables.ts';
+
+export interface SchemaChangesOptions {
+  readonly store: SearchStore;
+  readonly functions: BoundFunctions;
+  readonly observer: SearchObserver;
+  readonly names: SystemNames;
+  readonly indexSettings: Readonly<Record<string, unknown>>;
+  readonly handleDdl: boolean;
+  readonly tables: Tables;
+}
+
+interface RowOfTable {
+  readonly ref: TableRef;
+  readonly columns: readonly KnownColumn[];
+  readonly version: bigint;
+}
+
+export interface SchemaRecord {
+  readonly content: string;
+  readonly position: Position;
+  readonly fence: Fence;
+}
+
+type Altered = Extract<ShapeChange, { kind: 'table_altered' }>;
+
+/**
+ * Makes indices follow tables. Everything here may run again, late, or after a newer change: what is older than the
+ * state of a table leaves it alone.
+ */
+export class SchemaChanges {
+  readonly #options: SchemaChangesOptions;
+  readonly #tables: Tables;
+  readonly #generations: Generations;
+
+  constructor(options: SchemaChangesOptions) {
+    this.#options = options;
+    this.#tables = options.tables;
+    this.#generations = new Generations(options);
+  }
+
+  /** Before a row of a table, or of columns, that were not met yet. Nothing else need be drained for that. */
+  async openForRow(row: RowOfTable, drain: () => Promise<void>): Promise<void> {
+    const { ref, columns, version } = row;
+    const table = await this.#tables.open(ref, columns, version);
+    if (table.dropped || columns.length === 0) return;
+    await this.#generations.finish(table);
+    const added = newColumns(table.state.columns, columns);
+    if (added.length > 0 && version >= table.version) await this.#reshape(table, { added, version, drain });
+    else if (Object.keys(this.#tables.compare(table.index, added).missing).length === 0) {
+      // A row that is older than the shape shows columns that are gone by now: they stay in `_source`.
+    }
+    table.mapped.add(columns);
+  }
+
+  /** The index of a table was not there when a bulk came: dropped, or removed by hand. */
+  async missing(table: TableIndex): Promise<'gone' | 'again'> {
+    this.#tables.forget(table);
+    const current = await this.#tables.find(table.tableId);
+    if (current === null || current.dropped) return 'gone';
+    const { state } = current;
+    const ref = refOf(state.table_id, state.schema, state.table);
+    const present = await this.#tables.readPhysical(current.index.writeAlias);
+    if (present !== null) return 'again';
+    const aliases = [...new Set([current.index.writeAlias, state.alias])];
+    await this.#tables.createPhysical(ref, state.generation, state.columns, aliases);
+    this.#options.observer.notice('index_missing', {
+      index: state.index,
+      schema: state.schema,
+      table: state.table,
+    });
+    await this.#stale(current, ['index_missing'], current.version);
+    return 'again';
+  }
+
+  /** Applies a schema record. Every bulk has been drained before. */
+  async apply(record: SchemaRecord, signal: AbortSignal): Promise<void> {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the content of a message with our prefix
+    const change = JSON.parse(record.content) as SchemaChange;
+    const { observer, store, names, handleDdl } = this.#options;
+    await this.#tables.prepare();
+    for (const shape of change.changes) {
+      // oxlint-disable-next-line no-await-in-loop -- changes build upon each other
+      await this.#applyOne(shape, record.fence, signal);
+    }
+    await writeHistory(store, names, { change, position: record.position, version: record.fence.version });
+    observer.notice(handleDdl ? 'schema_change_applied' : 'schema_change_ignored', {
+      command: change.command_tag,
+      schema: change.schema_name,
+      changes: change.changes.length,
+    });
+  }
+
+  async #applyOne(change: ShapeChange, fence: Fence, signal: AbortSignal): Promise<void> {
+    switch (change.kind) {
+      case 'schema_created':
+        return;
+      case 'schema_dropped':
+        for (const table of await this.#tables.ofSchema(change.schema)) {
+          // oxlint-disable-next-line no-await-in-loop -- a schema change is rare
+          await this.#drop(table, fence, signal);
+        }
+        return;
+      case 'schema_renamed':
+        for (const table of await this.#tables.ofSchema(change.from)) {
+          // oxlint-disable-next-line no-await-in-loop -- a schema change is rare
+          await this.#rename(table, { schema: change.schema, name: table.state.table }, fence.version);
+        }
+        return;
+      case 'table_created':
+        await this.#create(change.table, fence.version);
+        return;
+      case 'table_dropped': {
+        const table = await this.#tables.find(change.table_id);
+        if (table !== null) await this.#drop(table, fence, signal);
+        return;
+      }
+      case 'table_altered':
+        await this.#alter(change, fence, signal);
+        return;
+      default:
+        assertNever(change);
+    }
+  }
+
+  async #create(shape: TableShape, version: bigint): Promise<void> {
+    // A table without a key has no documents, so it needs no index.
+    if (shape.identity_columns.length === 0) return;
+    const ref = refOf(shape.table_id, shape.schema, shape.name);
+    const table = await this.#tables.open(ref, shape.columns, version);
+    if (version < table.version || table.dropped) return;
+    await this.#reshape(table, { added: shape.columns, version, drain: async () => {} });
+  }
+
+  async #drop(table: TableIndex, fence: Fence, signal: AbortSignal): Promise<void> {
+    const { functions, handleDdl, store, observer } = this.#options;
+    if (!handleDdl || table.dropped || fence.version < table.version) return;
+    // The state first: from here on late rows are known for what they are.
+    await this.#tables.save(table, { dropped: true }, fence.version);
+    if (functions.naming.shared) await deleteOlder(store, table, fence, { shared: true, signal });
+    else await deleteIndex(store, table.index.name, { signal });
+    observer.notice('table_dropped', {
+      schema: table.state.schema,
+      table: table.state.table,
+      index: table.index.name,
+    });
+  }
+
+  async #alter(change: Altered, fence: Fence, signal: AbortSignal): Promise<void> {
+    const { table: shape } = change;
+    const ref = refOf(shape.table_id, shape.schema, shape.name);
+    const found = await this.#tables.find(shape.table_id);
+    if (found === null && shape.identity_columns.length === 0) return;
+    const table = found ?? (await this.#tables.open(ref, shape.columns, fence.version));
+    if (table.dropped || fence.version < table.version) return;
+    await this.#rename(table, shape, fence.version);
+    if (!this.#options.handleDdl) return;
+    await this.#reshape(table, { added: shape.columns, version: fence.version, drain: async () => {} });
+    const { fieldOf } = this.#options.functions;
+    const stale = await rewriteRows(
+      { ...this.#options, shared: this.#options.functions.naming.shared },
+      { table, change, fence, fieldOf },
+      signal,
+    );
+    await this.#stale(table, [...change.stale, ...stale], fence.version, shape.columns);
+  }
+
+  /** Points the alias at the table's new name. */
+  async #rename(table: TableIndex, to: { schema: string; name: string }, version: bigint): Promise<void> {
+    const { state, index } = table;
+    if (state.schema === to.schema && state.table === to.name) return;
+    const { naming } = this.#options.functions;
+    const alias = naming.alias(refOf(table.tableId, to.schema, to.name));
+    if (alias !== state.alias && this.#options.handleDdl) {
+      await this.#tables.claimAlias(alias, index.name, version);
+      if (!naming.shared) await this.#dropAlias(state.alias, index.name);
+    }
+    const { names } = state;
+    const name = `${to.schema}.${to.name}`;
+    // Ids in a pinned index begin with the table's name: those of before stay under the old one.
+    const stale = naming.shared && alias === state.alias && state.columns.length > 0 ? ['renamed'] : [];
+    await this.#tables.save(
+      table,
+      {
+        schema: to.schema,
+        table: to.name,
+        alias: this.#options.handleDdl && !naming.shared ? alias : state.alias,
+        names: [...names.filter((old) => old !== name), name],
+        stale: union(state.stale, this.#options.functions.layoutIsTable ? stale : []),
+      },
+      version,
+    );
+  }
+
+  async #dropAlias(alias: string, physical: string): Promise<void> {
+    const state = await this.#tables.readPhysical(physical);
+    if (state?.aliases.includes(alias) !== true) return;
+    await changeAliases(this.#options.store, [{ remove: { index: physical, alias } }]);
+  }
+
+  /** Maps columns that are new or have changed; a new generation of the index where a field changes its type. */
+  async #reshape(
+    table: TableIndex,
+    change: { added: readonly KnownColumn[]; version: bigint; drain: () => Promise<void> },
+  ): Promise<void> {
+    const { added, version, drain } = change;
+    const columns = mergeColumns(table.state.columns, added);
+    const { missing, clashing } = this.#tables.compare(table.index, added);
+    if (!this.#options.handleDdl && table.state.columns.length > 0) {
+      const fields = Object.keys(missing).length + clashing.length;
+      if (fields > 0) {
+        const { schema, table: name } = table.state;
+        this.#options.observer.notice('columns_not_mapped', { schema, table: name, fields });
+      }
+      return;
+    }
+    if (clashing.length > 0) {
+      await drain();
+      await this.#generations.next(table, { columns, clashing, version });
+    } else {
+      await this.#tables.putFields(table.index, missing);
+    }
+    await this.#tables.save(table, { columns }, version);
+  }
+
+  async #stale(
+    table: TableIndex,
+    reasons: readonly string[],
+    version: bigint,
+    columns: readonly KnownColumn[] = table.state.columns,
+  ): Promise<void> {
+    const stale = union(table.state.stale, reasons);
+    await this.#tables.save(table, { stale, columns }, version);
+    if (reasons.length === 0) return;
+    const { schema, table: name } = table.state;
+    this.#options.observer.notice('table_stale', { schema, table: name, reasons: reasons.join(',') });
+  }
+}
+
+function refOf(tableId: string, schema: string, table: string): TableRef {
+  return { tableId, schema, table, keyColumnIds: [] };
+}
+
+function union(a: readonly string[], b: readonly string[]): string[] {
+  return [...new Set([...a, ...b])];
+}

@@ -1,0 +1,402 @@
+import { classify, PipelineError } from '@pgstream/failure';
+import type { SearchStore } from '@pgstream/search-store';
+import {
+  ACTION,
+  DDL_PREFIX,
+  positionAt,
+  valueAt,
+  type BatchOutcome,
+  type DeadLetter,
+  type DeadLetterStore,
+  type RecordBatch,
+  type Sink,
+} from '@pgstream/wal-event';
+import type { Refusal } from './bulk-sender.ts';
+import { deleteOlder } from './fence.ts';
+import { bindFunctions, type BoundFunctions } from './functions.ts';
+import { BulkLane } from './lane.ts';
+import { silentObserver, type SearchObserver } from './observer.ts';
+import type { SearchSinkOptions } from './options.ts';
+import { Refresher } from './refresher.ts';
+import { RowWriter, type Pause } from './row-writer.ts';
+import { SchemaChanges } from './schema-changes.ts';
+import { Steady } from './steady.ts';
+import { systemNames } from './system-indices.ts';
+import type { PhysicalIndex, TableIndex } from './table-index.ts';
+import { Tables } from './tables.ts';
+import { Ticket } from './ticket.ts';
+
+const MIB = 1024 * 1024;
+/** How far ahead old documents are read in one request. */
+const LOOK_AHEAD = 500;
+/** A bulk of this size, or so much waiting, is catching up, not keeping up. */
+const LAGGING_DOCUMENTS = 1000;
+const LAGGING_MS = 100;
+
+/**
+ * Writes rows as documents and follows schema changes. See {@link SearchSinkOptions}.
+ *
+ * A batch settles when each of its rows is durable in the index, parked, or known to be older than what is there.
+ * Rows of one document take effect in order; documents are spread over ordered bulk lanes.
+ */
+export class SearchSink implements Sink {
+  readonly name = 'search';
+  readonly #store: SearchStore;
+  readonly #deadLetters: DeadLetterStore;
+  readonly #observer: SearchObserver;
+  readonly #functions: BoundFunctions;
+  readonly #tables: Tables;
+  readonly #steady: Steady;
+  readonly #lanes: BulkLane[];
+  readonly #writer: RowWriter;
+  readonly #schema: SchemaChanges;
+  readonly #refresher: Refresher;
+  readonly #maxUnsettledBytes: number;
+  readonly #refreshes: boolean;
+  readonly #tickets = new Set<Ticket>();
+  readonly #revoked = new Map<number, AbortController>();
+  readonly #closed = new AbortController();
+  #unsettledBytes = 0;
+  #wakeWaiters: Array<() => void> = [];
+  #turn: Promise<void> = Promise.resolve();
+  #running: { readonly lane: number; readonly done: Promise<void> } | null = null;
+  #failure: PipelineError | null = null;
+  #busyUntilMs = 0;
+
+  constructor(options: SearchSinkOptions) {
+    this.#store = options.store;
+    this.#deadLetters = options.deadLetters;
+    this.#observer = { ...silentObserver, ...options.observer };
+    const backoff = options.backoff ?? { initialMs: 250, maxMs: 30_000 };
+    this.#steady = new Steady(backoff, this.#observer);
+    this.#functions = bindFunctions({
+      layout: options.layout ?? 'table',
+      ...(options.indexTemplate === undefined ? {} : { indexTemplate: options.indexTemplate }),
+      ...(options.pinnedIndex === undefined ? {} : { pinnedIndex: options.pinnedIndex }),
+      singleTable: options.singleTable ?? false,
+      hashDocIds: options.hashDocIds ?? false,
+      ...(options.functions === undefined ? {} : { replace: options.functions }),
+    });
+    const shared = {
+      store: this.#store,
+      functions: this.#functions,
+      observer: this.#observer,
+      names: systemNames(options.systemPrefix),
+      indexSettings: options.indexSettings ?? {},
+      handleDdl: options.handleDdl ?? true,
+    };
+    this.#tables = new Tables(shared);
+    this.#maxUnsettledBytes = options.maxUnsettledBytes ?? 32 * MIB;
+    this.#lanes = Array.from({ length: options.lanes ?? 3 }, () => this.#newLane(options));
+    this.#writer = new RowWriter({
+      functions: this.#functions,
+      tables: this.#tables,
+      lanes: this.#lanes,
+      observer: this.#observer,
+    });
+    this.#schema = new SchemaChanges({ ...shared, tables: this.#tables });
+    this.#refreshes = options.refreshIntervalMs !== 0;
+    this.#refresher = new Refresher({
+      store: this.#store,
+      observer: this.#observer,
+      minIntervalMs: options.refreshIntervalMs ?? 20,
+      lagging: () => this.#isLagging(),
+    });
+  }
+
+  async write(batch: RecordBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void> {
+    // Taken before the turn comes: a batch of a lane that was revoked meanwhile must not be written.
+    const all = AbortSignal.any([signal, this.#closed.signal, this.#laneSignal(batch.lane)]);
+    const mine = this.#turn.then(async () => {
+      this.#running = { lane: batch.lane, done: this.#accept(batch, outcome, all) };
+      await this.#running.done;
+    });
+    // The next batch waits for this one's turn, whatever became of it.
+    this.#turn = mine.catch(() => {});
+    await mine;
+  }
+
+  async flush(signal: AbortSignal): Promise<void> {
+    await this.#turn;
+    await this.#drain(signal);
+    while (this.#tickets.size > 0 && this.#failure === null) {
+      signal.throwIfAborted();
+      // oxlint-disable-next-line no-await-in-loop -- until every batch is reported
+      await this.#nextSettled(signal);
+    }
+  }
+
+  async revoke(lane: number): Promise<void> {
+    this.#revoked.get(lane)?.abort(new Error('lane revoked'));
+    this.#revoked.delete(lane);
+    for (const ticket of this.#tickets) if (ticket.batch.lane === lane) ticket.abandon();
+    for (const bulk of this.#lanes) bulk.revoke(lane);
+    if (this.#running?.lane === lane) await this.#running.done.catch(() => {});
+    // What a batch of the lane added while its turn ended.
+    for (const bulk of this.#lanes) bulk.revoke(lane);
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort(new Error('search sink closed'));
+    for (const lane of this.#lanes) lane.stop();
+    await this.#turn;
+    await this.#refresher.close();
+  }
+
+  async #accept(batch: RecordBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    while (this.#unsettledBytes > this.#maxUnsettledBytes && this.#failure === null) {
+      // oxlint-disable-next-line no-await-in-loop -- backpressure: until there is room
+      await this.#nextSettled(signal);
+    }
+    const ticket = new Ticket(batch, outcome, () => this.#forget(ticket));
+    this.#tickets.add(ticket);
+    this.#unsettledBytes += ticket.bytes;
+    try {
+      if (this.#failure !== null) throw this.#failure;
+      await this.#process(batch, ticket, signal);
+      ticket.release();
+    } catch (cause) {
+      if (signal.aborted) throw cause;
+      ticket.fail(this.#fail(cause));
+    } finally {
+      this.#writer.previous.clear();
+      for (const lane of this.#lanes) lane.kick();
+    }
+  }
+
+  async #process(batch: RecordBatch, ticket: Ticket, signal: AbortSignal): Promise<void> {
+    let at = 0;
+    for (;;) {
+      const stop = this.#writer.write(batch, at, ticket);
+      ({ at } = stop);
+      if (stop.pause === 'done') return;
+      // oxlint-disable-next-line no-await-in-loop -- records of a batch are handled in order
+      if (await this.#resume(stop.pause, batch, at, signal)) at += 1;
+    }
+  }
+
+  /** Does what the writer stopped for. True when the record is done with, false when it is to be tried again. */
+  async #resume(
+    pause: Exclude<Pause, 'done'>,
+    batch: RecordBatch,
+    at: number,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    switch (pause) {
+      case 'barrier':
+        await this.#barrier(batch, at, signal);
+        return true;
+      case 'table':
+      case 'columns':
+        await this.#openTable(batch, at, signal);
+        return false;
+      case 'previous':
+        await this.#fetchPrevious(batch, at, signal);
+        return false;
+      case 'undecodable':
+        await this.#park(
+          [letterOf(batch, at, { code: 'RECORD_UNDECODABLE', reason: 'not a record', identity: null })],
+          signal,
+        );
+        return true;
+      case 'no_key':
+        await this.#park(
+          [
+            letterOf(batch, at, {
+              code: 'SEARCH_DOCUMENT_REFUSED',
+              reason: 'the record lacks a key column',
+              identity: null,
+            }),
+          ],
+          signal,
+        );
+        return true;
+    }
+  }
+
+  async #openTable(batch: RecordBatch, at: number, signal: AbortSignal): Promise<void> {
+    const { reader } = this.#writer;
+    const { ref } = reader;
+    const columns = reader.columns.count < 0 ? [] : reader.columns.columns;
+    const version = this.#functions.version(batch.commitLsns[at] ?? 0n, batch.seqs[at] ?? 0);
+    await this.#steady.run(signal, async () =>
+      this.#schema.openForRow({ ref, columns, version }, async () => this.#drain(signal)),
+    );
+  }
+
+  async #barrier(batch: RecordBatch, at: number, signal: AbortSignal): Promise<void> {
+    if (!this.#writer.read(batch, at)) {
+      await this.#resume('undecodable', batch, at, signal);
+      return;
+    }
+    const { reader } = this.#writer;
+    const version = this.#functions.version(batch.commitLsns[at] ?? 0n, batch.seqs[at] ?? 0);
+    const fence = { version, seq: batch.seqs[at] ?? 0 };
+    if (reader.action === ACTION.truncate) {
+      const { ref } = reader;
+      if (ref.keyColumnIds.length > 0)
+        await this.#truncate(
+          await this.#steady.run(signal, async () => this.#tables.find(ref.tableId)),
+          fence,
+          signal,
+        );
+      return;
+    }
+    if (reader.prefix !== DDL_PREFIX) return;
+    const { content } = reader;
+    const position = positionAt(batch, at);
+    await this.#drain(signal);
+    this.#writer.previous.clear();
+    await this.#steady.run(signal, async () => this.#schema.apply({ content, position, fence }, signal));
+  }
+
+  async #truncate(
+    table: TableIndex | null,
+    fence: { version: bigint; seq: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (table === null || table.dropped) return;
+    await this.#drain(signal);
+    this.#writer.previous.clear();
+    const { shared } = this.#functions.naming;
+    await this.#steady.run(signal, async () => deleteOlder(this.#store, table, fence, { shared, signal }));
+    this.#refresher.forget(table.index);
+  }
+
+  /** Reads the old documents that this record, and those soon after it, build upon. */
+  async #fetchPrevious(batch: RecordBatch, at: number, signal: AbortSignal): Promise<void> {
+    const wanted = new Map<string, { table: TableIndex; id: string }>();
+    const end = Math.min(batch.count, at + LOOK_AHEAD);
+    for (let i = at; i < end; i += 1) {
+      const base = this.#writer.baseOf(batch, i);
+      if (base === null || this.#writer.previous.find(base.table, base.id) !== undefined) continue;
+      wanted.set(`${base.table.tableId} ${base.id}`, base);
+    }
+    await this.#steady.run(signal, async () =>
+      this.#writer.previous.fetch(this.#store, [...wanted.values()], signal),
+    );
+  }
+
+  #newLane(options: SearchSinkOptions): BulkLane {
+    return new BulkLane({
+      store: this.#store,
+      observer: this.#observer,
+      hooks: {
+        park: async (refusals) => this.#park(refusals.map(letterOfRefusal), this.#closed.signal),
+        missingIndex: async (table, signal) =>
+          this.#steady.run(signal, async () => this.#schema.missing(table)),
+        written: (indices, documents) => this.#written(indices, documents),
+      },
+      maxBulkBytes: options.maxBulkBytes ?? 5 * MIB,
+      maxBulkDocuments: options.maxBulkDocuments ?? 5000,
+      bulkTimeoutMs: options.bulkTimeoutMs ?? 20_000,
+      backoff: options.backoff ?? { initialMs: 250, maxMs: 30_000 },
+      onFailure: (error, tickets) => {
+        this.#fail(error);
+        for (const ticket of tickets) ticket.fail(error);
+      },
+    });
+  }
+
+  #written(indices: ReadonlySet<PhysicalIndex>, documents: number): void {
+    if (documents >= LAGGING_DOCUMENTS) this.#busyUntilMs = performance.now() + LAGGING_MS;
+    if (this.#refreshes) this.#refresher.note(indices);
+  }
+
+  #isLagging(): boolean {
+    if (performance.now() < this.#busyUntilMs) return true;
+    return this.#lanes.reduce((sum, lane) => sum + lane.waitingDocuments, 0) >= LAGGING_DOCUMENTS;
+  }
+
+  async #park(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
+    await this.#steady.run(signal, async () => this.#deadLetters.park(letters));
+    for (const { code, schema, table, reason, position } of letters) {
+      this.#observer.parked(code, 1);
+      this.#observer.notice('document_refused', {
+        code,
+        schema,
+        table,
+        reason: reason.slice(0, 300),
+        commit_lsn: position.commitLsn.toString(),
+        seq: position.seq,
+      });
+    }
+  }
+
+  /** Resolves when no bulk waits or flies. */
+  async #drain(signal: AbortSignal): Promise<void> {
+    await abortable(signal, Promise.all(this.#lanes.map(async (lane) => lane.drain())));
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  #laneSignal(lane: number): AbortSignal {
+    let controller = this.#revoked.get(lane);
+    if (controller === undefined) {
+      controller = new AbortController();
+      this.#revoked.set(lane, controller);
+    }
+    return controller.signal;
+  }
+
+  async #nextSettled(signal: AbortSignal): Promise<void> {
+    await abortable(signal, new Promise<void>((resolve) => this.#wakeWaiters.push(resolve)));
+  }
+
+  #forget(ticket: Ticket): void {
+    if (!this.#tickets.delete(ticket)) return;
+    this.#unsettledBytes -= ticket.bytes;
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiters = this.#wakeWaiters;
+    this.#wakeWaiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  #fail(cause: unknown): PipelineError {
+    this.#failure ??= classify(cause, []);
+    this.#wake();
+    return this.#failure;
+  }
+}
+
+async function abortable<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  let abort = () => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the signal's own reason
+    abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+function letterOf(
+  batch: RecordBatch,
+  at: number,
+  why: { code: string; reason: string; identity: string | null },
+): DeadLetter {
+  const { schema = '', table = '' } = batch.tables[at] ?? {};
+  return {
+    sink: 'search',
+    ...why,
+    schema,
+    table,
+    epoch: batch.epoch,
+    position: positionAt(batch, at),
+    record: valueAt(batch, at),
+  };
+}
+
+function letterOfRefusal({ chunk, action, code, reason }: Refusal): DeadLetter {
+  const { [action]: batch } = chunk.batches;
+  if (batch === undefined)
+    throw new PipelineError('UNCLASSIFIED', { detail: 'a refused action without a record' });
+  return letterOf(batch, chunk.records[action] ?? 0, { code, reason, identity: chunk.ids[action] ?? null });
+}

@@ -1,0 +1,80 @@
+import { Buffer } from 'node:buffer';
+import type { Properties } from '@pgstream/search-store';
+import type { ColumnSpec } from '@pgstream/wal-event';
+
+/** A column as the index knows it: a `ColumnShape`, or what a row says where no schema record came. */
+export interface KnownColumn extends ColumnSpec {
+  readonly base_type?: string;
+  readonly attributes?: readonly { readonly name: string; readonly type: string }[];
+}
+
+/** What the sink knows of a table, kept in the index `pgstream-tables` so that a restart knows it too. */
+export interface TableState {
+  readonly table_id: string;
+  readonly schema: string;
+  readonly table: string;
+  /** Every `schema.table` it ever had, the present one last. */
+  readonly names: readonly string[];
+  readonly alias: string;
+  readonly index: string;
+  readonly generation: number;
+  /** Version of the record that last changed this state: what is older must not undo it. Decimal digits. */
+  readonly version: string;
+  readonly columns: readonly KnownColumn[];
+  /** Why rows in the index may differ from the table until it is read again; empty where they do not. */
+  readonly stale: readonly string[];
+  readonly dropped: boolean;
+  /** A copy into `index` that has not ended. */
+  readonly copying_from: string | null;
+  /** Fields whose values in that copy have another type. */
+  readonly retyped_fields: readonly string[];
+}
+
+/** A physical index and what is known of it. One object per index, whichever tables share it. */
+export class PhysicalIndex {
+  /** The alias that bulks address: it follows the table through renames and generations. */
+  readonly writeAlias: string;
+  name: string;
+  generation: number;
+  properties: Properties;
+  /** Somebody set refresh_interval to -1: then nothing here refreshes it. */
+  refreshDisabled = false;
+  lastRefreshEndMs = 0;
+  lastRefreshTookMs = 0;
+  settingsReadMs = 0;
+
+  constructor(index: { writeAlias: string; name: string; generation: number; properties: Properties }) {
+    this.writeAlias = index.writeAlias;
+    this.name = index.name;
+    this.generation = index.generation;
+    this.properties = index.properties;
+  }
+}
+
+/** A table as the sink writes it. */
+export class TableIndex {
+  readonly tableId: string;
+  readonly index: PhysicalIndex;
+  state: TableState;
+  version: bigint;
+  /** Column arrays of records whose columns are all mapped; interned by the reader. */
+  readonly mapped = new WeakSet<readonly ColumnSpec[]>();
+  /** `{"index":{"_index":"…","version_type":"external_gte","version":` */
+  readonly indexHead: Buffer;
+  readonly deleteHead: Buffer;
+  lateNoticed = false;
+
+  constructor(state: TableState, index: PhysicalIndex) {
+    this.tableId = state.table_id;
+    this.index = index;
+    this.state = state;
+    this.version = BigInt(state.version);
+    const address = `{"_index":${JSON.stringify(index.writeAlias)},"version_type":"external_gte","version":`;
+    this.indexHead = Buffer.from(`{"index":${address}`);
+    this.deleteHead = Buffer.from(`{"delete":${address}`);
+  }
+
+  get dropped(): boolean {
+    return this.state.dropped;
+  }
+}

@@ -1,0 +1,352 @@
+import { PipelineError } from '@pgstream/failure';
+import {
+  changeAliases,
+  createIndex,
+  putMapping,
+  readIndices,
+  type AliasAction,
+  type IndexState,
+  type Properties,
+  type SearchStore,
+} from '@pgstream/search-store';
+import type { ColumnShape, ColumnSpec, TableRef } from '@pgstream/wal-event';
+import { PGSTREAM_MAPPING } from './document/index.ts';
+import type { BoundFunctions } from './functions.ts';
+import type { SearchObserver } from './observer.ts';
+import {
+  ensureSystemIndex,
+  findTableStates,
+  readTableState,
+  writeTableState,
+  type SystemNames,
+} from './system-indices.ts';
+import { PhysicalIndex, TableIndex, type KnownColumn, type TableState } from './table-index.ts';
+
+export interface TablesOptions {
+  readonly store: SearchStore;
+  readonly functions: BoundFunctions;
+  readonly observer: SearchObserver;
+  readonly names: SystemNames;
+  /** Sent when an index is created: number_of_shards, number_of_replicas, … */
+  readonly indexSettings: Readonly<Record<string, unknown>>;
+  readonly handleDdl: boolean;
+}
+
+/** The tables that the sink has met: their indices, mappings and what is known of their shape. */
+export class Tables {
+  readonly #options: TablesOptions;
+  readonly #byRef = new Map<TableRef, TableIndex>();
+  readonly #byId = new Map<string, TableIndex>();
+  readonly #indices = new Map<string, PhysicalIndex>();
+  #systemReady = false;
+
+  constructor(options: TablesOptions) {
+    this.#options = options;
+  }
+
+  /** A table met before under these names; `undefined` sends the caller to {@link open}. Hot path. */
+  known(ref: TableRef): TableIndex | undefined {
+    return this.#byRef.get(ref);
+  }
+
+  all(): Iterable<TableIndex> {
+    return this.#byId.values();
+  }
+
+  /** Every index that has been written to. */
+  indices(): Iterable<PhysicalIndex> {
+    return this.#indices.values();
+  }
+
+  async prepare(): Promise<void> {
+    if (this.#systemReady) return;
+    const { store, names, indexSettings } = this.#options;
+    await ensureSystemIndex(store, 'tables', names, indexSettings);
+    await ensureSystemIndex(store, 'history', names, indexSettings);
+    this.#systemReady = true;
+  }
+
+  /** A table by id if the store or the sink knows it. */
+  async find(tableId: string): Promise<TableIndex | null> {
+    const known = this.#byId.get(tableId);
+    if (known !== undefined) return known;
+    await this.prepare();
+    const state = await readTableState(this.#options.store, this.#options.names, tableId);
+    return state === null ? null : this.#attach(state);
+  }
+
+  async ofSchema(schema: string): Promise<TableIndex[]> {
+    await this.prepare();
+    const states = await findTableStates(this.#options.store, this.#options.names, schema);
+    const tables: TableIndex[] = [];
+    // oxlint-disable-next-line no-await-in-loop -- a schema change is rare
+    for (const state of states) tables.push(this.#byId.get(state.table_id) ?? (await this.#attach(state)));
+    return tables.filter((table) => table.state.schema === schema);
+  }
+
+  /** The table of a row or schema record, created where it is new. Puts the mapping of `columns` if they are newer. */
+  async open(ref: TableRef, columns: readonly KnownColumn[], version: bigint): Promise<TableIndex> {
+    const found = this.#byId.get(ref.tableId) ?? (await this.find(ref.tableId));
+    const table = found ?? (await this.#create(ref, columns, version));
+    this.#byRef.set(ref, table);
+    return table;
+  }
+
+  /** Forgets what is cached of a table, so that the next row reads its state again. */
+  forget(table: TableIndex): void {
+    this.#byId.delete(table.tableId);
+    for (const [ref, cached] of this.#byRef) if (cached === table) this.#byRef.delete(ref);
+  }
+
+  /**
+   * Persists a change of state. Where another writer has stored a newer one, that one counts and is read instead.
+   */
+  async save(table: TableIndex, change: Partial<TableState>, version: bigint): Promise<void> {
+    const next: TableState = {
+      ...table.state,
+      ...change,
+      version: String(version > table.version ? version : table.version),
+    };
+    const stored = await writeTableState(this.#options.store, this.#options.names, next);
+    const state = stored
+      ? next
+      : ((await readTableState(this.#options.store, this.#options.names, table.tableId)) ?? next);
+    table.state = state;
+    table.version = BigInt(state.version);
+    this.#shape(table);
+    this.countStale();
+  }
+
+  countStale(): void {
+    let stale = 0;
+    for (const { state } of this.#byId.values()) if (state.stale.length > 0 && !state.dropped) stale += 1;
+    this.#options.observer.staleTables(stale);
+  }
+
+  /** Fields that the columns need and the index lacks, and fields that it has with another type. */
+  compare(
+    index: PhysicalIndex,
+    columns: readonly KnownColumn[],
+  ): { missing: Record<string, unknown>; clashing: string[] } {
+    const wanted: Properties = this.#options.functions.mapping(columns);
+    const missing: Record<string, unknown> = {};
+    const clashing: string[] = [];
+    for (const [field, mapping] of Object.entries(wanted)) {
+      const { [field]: present } = index.properties;
+      if (present === undefined) missing[field] = mapping;
+      else if (typeOf(present) !== typeOf(mapping)) clashing.push(field);
+    }
+    return { missing, clashing };
+  }
+
+  async putFields(index: PhysicalIndex, missing: Record<string, unknown>): Promise<void> {
+    if (Object.keys(missing).length === 0) return;
+    await putMapping(this.#options.store, index.writeAlias, { properties: missing });
+    index.properties = { ...index.properties, ...missing };
+  }
+
+  /** Creates the physical index of a generation, empty, with the mapping of `columns`, behind `aliases`. */
+  async createPhysical(
+    ref: Pick<TableRef, 'schema' | 'table' | 'tableId'>,
+    generation: number,
+    columns: readonly KnownColumn[],
+    aliases: readonly string[],
+  ): Promise<boolean> {
+    const { store, functions, indexSettings, observer } = this.#options;
+    const name = functions.naming.physical(ref, generation);
+    const created = await createIndex(store, name, {
+      // gc_deletes: how long deletes are remembered, so that a late writer cannot bring a row back.
+      settings: { 'index.gc_deletes': '1h', 'index.mapping.total_fields.limit': 5000, ...indexSettings },
+      mappings: {
+        dynamic: false,
+        _meta: { pgstream: { table_id: functions.naming.shared ? '' : ref.tableId, generation } },
+        properties: {
+          ...functions.mapping(columns),
+          _pgstream: withSeq(PGSTREAM_MAPPING),
+          _table: { type: 'keyword' },
+        },
+      },
+      aliases,
+    });
+    if (created) observer.notice('index_created', { index: name });
+    return created;
+  }
+
+  writeAliasOf(ref: Pick<TableRef, 'schema' | 'table' | 'tableId'>): string {
+    const { functions, names } = this.#options;
+    return functions.naming.shared
+      ? functions.naming.alias(ref)
+      : `${names.history}-${ref.tableId.toLowerCase()}`;
+  }
+
+  /**
+   * Points the alias that searches use at this table's index, away from the index of an older table of that name.
+   * @throws {PipelineError} SEARCH_INDEX_FOREIGN where the alias belongs to something that pgstream did not make.
+   */
+  async claimAlias(alias: string, physical: string, version: bigint): Promise<void> {
+    const { store } = this.#options;
+    const actions: AliasAction[] = [{ add: { index: physical, alias } }];
+    for (const holder of await readIndices(store, alias)) {
+      if (holder.name === physical) return;
+      // oxlint-disable-next-line no-await-in-loop -- one holder, nearly always
+      if (await this.#isNewer(holder, alias, version)) return;
+      actions.unshift({ remove: { index: holder.name, alias } });
+    }
+    await changeAliases(store, actions);
+  }
+
+  async readPhysical(name: string): Promise<IndexState | null> {
+    const [state] = await readIndices(this.#options.store, name);
+    return state ?? null;
+  }
+
+  async #isNewer(holder: IndexState, alias: string, version: bigint): Promise<boolean> {
+    if (holder.name === alias || !isOurs(holder)) {
+      throw new PipelineError('SEARCH_INDEX_FOREIGN', { detail: `${alias} is ${holder.name}.` });
+    }
+    const id = tableIdOf(holder);
+    const state = id === '' ? null : await readTableState(this.#options.store, this.#options.names, id);
+    return state !== null && !state.dropped && state.alias === alias && BigInt(state.version) > version;
+  }
+
+  async #create(ref: TableRef, columns: readonly KnownColumn[], version: bigint): Promise<TableIndex> {
+    await this.prepare();
+    const { functions, store, names } = this.#options;
+    const { naming } = functions;
+    const alias = naming.alias(ref);
+    const shared = naming.shared ? await this.#sharedIndex(alias) : null;
+    const generation = shared?.generation ?? 1;
+    const physical = shared?.name ?? naming.physical(ref, generation);
+    if (shared === null) {
+      const aliases = naming.shared ? [alias] : [this.writeAliasOf(ref)];
+      const created = await this.createPhysical(ref, generation, columns, aliases);
+      if (!created) await this.#adopt(physical, ref, aliases);
+      if (!naming.shared) await this.claimAlias(alias, physical, version);
+    }
+    const state: TableState = {
+      table_id: ref.tableId,
+      schema: ref.schema,
+      table: ref.table,
+      names: [`${ref.schema}.${ref.table}`],
+      alias,
+      index: physical,
+      generation,
+      version: String(version),
+      columns,
+      stale: [],
+      dropped: false,
+      copying_from: null,
+      retyped_fields: [],
+    };
+    const stored = await writeTableState(store, names, state);
+    const current = stored ? state : await readTableState(store, names, ref.tableId);
+    return this.#attach(current ?? state);
+  }
+
+  /** An index that other tables made already; its generation is in its mapping. */
+  async #sharedIndex(alias: string): Promise<{ name: string; generation: number } | null> {
+    const [holder] = await readIndices(this.#options.store, alias);
+    if (holder === undefined) return null;
+    if (holder.name === alias || !isOurs(holder)) {
+      throw new PipelineError('SEARCH_INDEX_FOREIGN', { detail: `${alias} is ${holder.name}.` });
+    }
+    return { name: holder.name, generation: generationOf(holder) };
+  }
+
+  /** The index exists and no state names it: ours from a start that was cut short, or somebody else's. */
+  async #adopt(physical: string, ref: TableRef, aliases: readonly string[]): Promise<void> {
+    const found = await this.readPhysical(physical);
+    if (
+      found === null ||
+      !isOurs(found) ||
+      (!this.#options.functions.naming.shared && tableIdOf(found) !== ref.tableId)
+    ) {
+      throw new PipelineError('SEARCH_INDEX_FOREIGN', { detail: `It is ${physical}.` });
+    }
+    await changeAliases(
+      this.#options.store,
+      aliases.map((alias) => ({ add: { index: physical, alias } })),
+    );
+  }
+
+  async #attach(state: TableState): Promise<TableIndex> {
+    const index = await this.#physicalOf(state);
+    const table = new TableIndex(state, index);
+    this.#byId.set(state.table_id, table);
+    this.#shape(table);
+    this.countStale();
+    return table;
+  }
+
+  async #physicalOf(state: TableState): Promise<PhysicalIndex> {
+    const ref = { schema: state.schema, table: state.table, tableId: state.table_id };
+    const writeAlias = this.#options.functions.naming.shared ? state.alias : this.writeAliasOf(ref);
+    const known = this.#indices.get(writeAlias);
+    if (known !== undefined) return known;
+    const found = state.dropped ? null : await this.readPhysical(writeAlias);
+    const index = new PhysicalIndex({
+      writeAlias,
+      name: found?.name ?? state.index,
+      generation: found === null ? state.generation : generationOf(found),
+      properties: found?.properties ?? {},
+    });
+    index.refreshDisabled = found?.refreshInterval === '-1';
+    this.#indices.set(writeAlias, index);
+    return index;
+  }
+
+  #shape(table: TableIndex): void {
+    const { builder } = this.#options.functions;
+    if (table.dropped) builder.forgetShape(table.tableId);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of a shape, the builder reads what KnownColumn has
+    else builder.setShape(table.tableId, table.state.columns as readonly ColumnShape[]);
+  }
+}
+
+/** Columns of a row that the table does not have yet, or has under another name or type. */
+export function newColumns(known: readonly KnownColumn[], row: readonly ColumnSpec[]): ColumnSpec[] {
+  const byId = new Map(known.map((column) => [column.id, column]));
+  return row.filter(({ id, name, type }) => {
+    const column = byId.get(id);
+    return column === undefined || column.name !== name || column.type !== type;
+  });
+}
+
+export function mergeColumns(known: readonly KnownColumn[], changed: readonly KnownColumn[]): KnownColumn[] {
+  const byId = new Map(known.map((column) => [column.id, column]));
+  for (const column of changed) byId.set(column.id, column);
+  return [...byId.values()];
+}
+
+function typeOf(mapping: unknown): string {
+  if (typeof mapping !== 'object' || mapping === null) return '';
+  const type: unknown = Reflect.get(mapping, 'type');
+  return typeof type === 'string' ? type : 'object';
+}
+
+function isOurs(index: IndexState): boolean {
+  return metaOf(index) !== undefined;
+}
+
+function metaOf(index: IndexState): Record<string, unknown> | undefined {
+  const { pgstream } = index.meta;
+  return typeof pgstream === 'object' && pgstream !== null ? { ...pgstream } : undefined;
+}
+
+function tableIdOf(index: IndexState): string {
+  const id = metaOf(index)?.['table_id'];
+  return typeof id === 'string' ? id : '';
+}
+
+function generationOf(index: IndexState): number {
+  const generation = metaOf(index)?.['generation'];
+  return typeof generation === 'number' ? generation : 1;
+}
+
+function withSeq(mapping: object): object {
+  const properties: unknown = Reflect.get(mapping, 'properties');
+  return {
+    ...mapping,
+    properties: { ...(typeof properties === 'object' ? properties : {}), seq: { type: 'long' } },
+  };
+}

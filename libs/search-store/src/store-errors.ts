@@ -1,0 +1,71 @@
+import { errors } from '@opensearch-project/opensearch';
+import { PipelineError, type ErrorCode } from '@pgstream/failure';
+
+/** What the store said about a request or a bulk item that failed. */
+export interface StoreProblem {
+  readonly status: number;
+  /** The store's machine-readable name: `mapper_parsing_exception`; `''` where it gave none. */
+  readonly type: string;
+  readonly reason: string;
+}
+
+const TLS_ERRORS =
+  /self.signed|unable to (verify|get)|certificate|alert|wrong version number|ERR_TLS|EPROTO|altnames/i;
+
+/** Wraps what the client threw, once. A problem of the transport is worth a retry; a refusal is judged by its status. */
+export function storeError(cause: unknown, request: string): PipelineError {
+  if (cause instanceof PipelineError) return cause;
+  if (cause instanceof errors.ResponseError) {
+    const problem = problemOf(Number(cause.meta.statusCode ?? 0), cause.meta.body);
+    return new PipelineError(codeOfProblem(problem), {
+      cause,
+      detail: `${request} answered ${problem.status} ${problem.type}: ${problem.reason}`,
+      facts: { status: problem.status, type: problem.type },
+    });
+  }
+  if (cause instanceof errors.OpenSearchClientError) {
+    // The client keeps only the message of a socket's error: its code is gone.
+    const tls = TLS_ERRORS.test(cause.message);
+    const code = tls ? 'SEARCH_TLS_INVALID' : 'SEARCH_UNREACHABLE';
+    return new PipelineError(code, { cause, detail: `${request}: ${cause.message}` });
+  }
+  return new PipelineError('UNCLASSIFIED', { cause, detail: request });
+}
+
+/** Which door a refusal goes through. Statuses that time can heal are retried, whatever the request was. */
+export function codeOfProblem({ status, type }: StoreProblem): ErrorCode {
+  if (status === 413) return 'SEARCH_BULK_TOO_LARGE';
+  // A full disk blocks indices with 403 on OpenSearch: an operator frees space and writing goes on.
+  if (status === 429 || status >= 500 || type === 'cluster_block_exception') return 'SEARCH_UNREACHABLE';
+  if (status === 401 || status === 403) return 'SEARCH_FORBIDDEN';
+  return 'SEARCH_REQUEST_REFUSED';
+}
+
+/** The error of a response body, which may be a JSON object, a plain text (405 of unknown handlers) or empty. */
+export function problemOf(status: number, body: unknown): StoreProblem {
+  const error = errorMember(body);
+  if (typeof error === 'string') return { status, type: '', reason: error };
+  if (typeof error !== 'object' || error === null) {
+    return { status, type: '', reason: typeof body === 'string' ? body.slice(0, 300) : '' };
+  }
+  const {
+    type,
+    reason,
+    caused_by: causedBy,
+  } = error as {
+    type?: unknown;
+    reason?: unknown;
+    caused_by?: { reason?: unknown };
+  };
+  const because = typeof causedBy?.reason === 'string' ? ` (${causedBy.reason})` : '';
+  return { status, type: String(type ?? ''), reason: `${String(reason ?? '')}${because}` };
+}
+
+function errorMember(body: unknown): unknown {
+  try {
+    const parsed: unknown = typeof body === 'string' ? JSON.parse(body) : body;
+    return typeof parsed === 'object' && parsed !== null && 'error' in parsed ? parsed.error : undefined;
+  } catch {
+    return undefined;
+  }
+}

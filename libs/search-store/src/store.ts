@@ -1,0 +1,172 @@
+import type { Client } from '@opensearch-project/opensearch';
+import { Buffer } from 'node:buffer';
+import { PipelineError } from '@pgstream/failure';
+import { BULK_FILTER, readBulkResponse, type BulkResponse } from './bulk-response.ts';
+import { createClient, type SearchConnection } from './connection.ts';
+import { elementsOf, membersOf } from './raw-json.ts';
+import { storeError } from './store-errors.ts';
+
+export interface StoreInfo {
+  readonly distribution: 'opensearch' | 'elasticsearch';
+  readonly version: string;
+  readonly clusterUuid: string;
+}
+
+export interface RequestOptions {
+  readonly query?: Readonly<Record<string, string | number | boolean>>;
+  /** Objects are sent as JSON; a Buffer or a string as it is. */
+  readonly body?: object | string | Buffer;
+  readonly ndjson?: boolean;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** Statuses that are answers, not errors: 404 where absence is a fact. */
+  readonly answers?: readonly number[];
+}
+
+export interface StoreResponse {
+  readonly status: number;
+  /** The body as the server wrote it. */
+  readonly text: string;
+}
+
+export interface DocumentAddress {
+  readonly index: string;
+  readonly id: string;
+}
+
+/** A document as it is stored: its `_source` is the text that was indexed, byte for byte. */
+export interface StoredDocument {
+  readonly version: string;
+  readonly source: string;
+}
+
+/**
+ * OpenSearch 2.x and 3.x, Elasticsearch 7.17 and 8, through the API that they share.
+ *
+ * One attempt per call: retries belong to the caller, who knows what may wait. Every failure is a `PipelineError`
+ * of the `SEARCH_*` codes.
+ */
+export class SearchStore {
+  readonly #client: Client;
+
+  constructor(connection: SearchConnection) {
+    this.#client = createClient(connection);
+  }
+
+  async request(method: string, path: string, options: RequestOptions = {}): Promise<StoreResponse> {
+    const { query, body, ndjson, timeoutMs, signal, answers } = options;
+    signal?.throwIfAborted();
+    const content =
+      body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+    const pending = this.#client.transport.request(
+      {
+        method,
+        path,
+        ...(query === undefined ? {} : { querystring: { ...query } }),
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the types omit Buffer, which is sent as it is
+        ...(content === undefined
+          ? {}
+          : ndjson === true
+            ? { bulkBody: content as string }
+            : { body: content as string }),
+      },
+      {
+        ...(timeoutMs === undefined ? {} : { requestTimeout: timeoutMs }),
+        ...(answers === undefined ? {} : { ignore: [...answers] }),
+      },
+    );
+    const abort = () => void pending.abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      const response = await pending;
+      return {
+        status: response.statusCode ?? 0,
+        text: typeof response.body === 'string' ? response.body : '',
+      };
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw storeError(cause, `${method} ${path}`);
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** Parses the answer. For small administrative answers only. */
+  async json<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    const { text } = await this.request(method, path, options);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller names the API's documented answer
+    return JSON.parse(text) as T;
+  }
+
+  /**
+   * Sends NDJSON as it is. Items are taken only where their index is an alias, so that a late item cannot make an
+   * index. Items that failed are in the answer; a request that failed as a whole throws.
+   */
+  async bulk(
+    body: Buffer,
+    options: { timeoutMs?: number; refresh?: boolean; signal?: AbortSignal; requireAlias?: boolean } = {},
+  ): Promise<BulkResponse> {
+    const { refresh, requireAlias = true, timeoutMs, signal } = options;
+    const { text } = await this.request('POST', '/_bulk', {
+      query: {
+        filter_path: BULK_FILTER,
+        ...(requireAlias ? { require_alias: true } : {}),
+        ...(refresh === true ? { refresh: true } : {}),
+        ...(timeoutMs === undefined ? {} : { timeout: `${timeoutMs}ms` }),
+      },
+      body,
+      ndjson: true,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return readBulkResponse(text);
+  }
+
+  /** The newest state of documents, refreshed or not, from the primary. `null` where there is no document. */
+  async mget(
+    addresses: readonly DocumentAddress[],
+    signal?: AbortSignal,
+  ): Promise<Array<StoredDocument | null>> {
+    const { text } = await this.request('POST', '/_mget', {
+      query: { realtime: true, preference: '_primary' },
+      body: { docs: addresses.map(({ index, id }) => ({ _index: index, _id: id })) },
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const docs = membersOf(text).find((member) => member.name === 'docs');
+    if (docs === undefined)
+      throw new PipelineError('SEARCH_REQUEST_REFUSED', { detail: '_mget answered without docs' });
+    return elementsOf(text, docs.start).map(({ start }) => storedDocument(text, start));
+  }
+
+  async info(signal?: AbortSignal): Promise<StoreInfo> {
+    const answer = await this.json<{
+      cluster_uuid?: string;
+      version?: { distribution?: string; number?: string };
+    }>('GET', '/', signal === undefined ? {} : { signal });
+    return {
+      distribution: answer.version?.distribution === 'opensearch' ? 'opensearch' : 'elasticsearch',
+      version: answer.version?.number ?? '',
+      clusterUuid: answer.cluster_uuid ?? '',
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+}
+
+function storedDocument(text: string, start: number): StoredDocument | null {
+  let version = '';
+  let source: string | null = null;
+  for (const member of membersOf(text, start)) {
+    const value = text.slice(member.start, member.end);
+    if (member.name === '_version') version = value;
+    else if (member.name === '_source') source = value;
+    else if (member.name === 'error') {
+      // An index that is gone has no documents; whether that may be is for the caller to know.
+      if (!value.includes('index_not_found'))
+        throw new PipelineError('SEARCH_UNREACHABLE', { detail: `_mget: ${value.slice(0, 300)}` });
+    }
+  }
+  return source === null ? null : { version, source };
+}
