@@ -130,9 +130,11 @@ BEGIN
     WHERE c.classid = 'pg_class'::regclass AND c.object_type = 'index' AND i.indisunique
     UNION ALL
     -- The attributes of a composite type are part of the shape of the tables that use it.
-    SELECT d.objid FROM pg_event_trigger_ddl_commands() AS c JOIN pg_type AS t ON t.oid = c.objid AND t.typtype = 'c'
-    JOIN pg_depend AS d ON d.refclassid = 'pg_type'::regclass AND d.refobjid = t.oid AND d.classid = 'pg_class'::regclass AND d.objsubid > 0
-    WHERE c.classid = 'pg_type'::regclass AND c.command_tag = 'ALTER TYPE'
+    SELECT d.objid FROM pg_event_trigger_ddl_commands() AS c
+    JOIN pg_type AS t ON c.classid = 'pg_class'::regclass AND t.typrelid = c.objid AND t.typtype = 'c'
+    JOIN pg_depend AS d ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.oid, t.typarray)
+      AND d.classid = 'pg_class'::regclass AND d.objsubid > 0
+    WHERE c.command_tag = 'ALTER TYPE'
   ) AS t(oid);
   PERFORM pgstream.keep_identity(touched);
 

@@ -32,8 +32,10 @@ export interface LogRow {
 
 export function parseLogRow(row: ReadonlyMap<string, string | null>): LogRow {
   const text = (name: string): string => row.get(name) ?? '';
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by our own triggers and reconciliation
-  const list = <T>(name: string): readonly T[] => JSON.parse(row.get(name) ?? '[]') as readonly T[];
+  const list = (name: string): never[] => {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by our own triggers and reconciliation, in the form of the member it is read for
+    return JSON.parse(row.get(name) ?? '[]') as never[];
+  };
   const expected = row.get('expected') ?? null;
   return {
     id: text('id'),
@@ -146,11 +148,7 @@ export class LogRowReader {
     const known = this.#ledger.table(shape.oid);
     if (!shape.captured) return [...this.#adopted(shape, at), ...this.#forget(known, at)];
     const attached = (shape.partitions ?? []).filter((oid) => this.#ledger.table(oid) !== undefined);
-    const detached = (known?.partitions ?? []).filter((oid) => shape.partitions?.includes(oid) === false);
-    const stale = [
-      ...(attached.length > 0 ? ['partition_attached'] : []),
-      ...(detached.length > 0 ? ['partition_detached'] : []),
-    ];
+    const stale = partitionsMoved(known, shape, attached);
     const change = diffTable(known, shape, this.#idOf, stale);
     const former = known?.schema_oid === shape.schema_oid ? known.former_schemas : undefined;
     this.#ledger.setTable(former === undefined ? shape : { ...shape, former_schemas: former }, at);
@@ -194,4 +192,14 @@ export class LogRowReader {
     }
     return [];
   }
+}
+
+/** Rows that came to a partitioned table or left it with a partition, without row events. */
+function partitionsMoved(
+  known: KnownTable | undefined,
+  shape: KnownTable,
+  attached: readonly number[],
+): string[] {
+  const left = known?.partitions?.some((oid) => shape.partitions?.includes(oid) === false) ?? false;
+  return [...(attached.length > 0 ? ['partition_attached'] : []), ...(left ? ['partition_detached'] : [])];
 }

@@ -7,21 +7,28 @@ import { typeName } from './type-names.ts';
  * Generated columns may be missing from the message: they are sent from PostgreSQL 18 on, and only if asked for.
  */
 export function explainedColumns(known: KnownTable, relation: RelationMessage): KnownColumn[] | null {
-  if (known.name !== relation.table || !knowsSchema(known, relation.schema)) return null;
-  if (known.replica_identity !== relation.replicaIdentity) return null;
+  if (!sameTable(known, relation)) return null;
   const columns: KnownColumn[] = [];
-  let at = 0;
   for (const column of known.columns) {
-    const sent = relation.columns[at];
-    if (sent !== undefined && sent.name === column.name) {
-      if (sent.typeOid !== column.type_oid || sent.typeModifier !== column.type_mod) return null;
-      columns.push(column);
-      at += 1;
-    } else if (!column.generated) {
-      return null;
-    }
+    const sent = relation.columns[columns.length];
+    if (sent !== undefined && sameColumn(column, sent)) columns.push(column);
+    else if (!column.generated) return null;
   }
-  return at === relation.columns.length && sameKey(known, columns, relation) ? columns : null;
+  return columns.length === relation.columns.length && sameKey(known, columns, relation) ? columns : null;
+}
+
+function sameTable(known: KnownTable, relation: RelationMessage): boolean {
+  return (
+    known.name === relation.table &&
+    knowsSchema(known, relation.schema) &&
+    known.replica_identity === relation.replicaIdentity
+  );
+}
+
+function sameColumn(column: KnownColumn, sent: RelationColumn): boolean {
+  return (
+    sent.name === column.name && sent.typeOid === column.type_oid && sent.typeModifier === column.type_mod
+  );
 }
 
 /** Rows of a transaction that was open while its schema was renamed may still come under the former name. */
@@ -49,12 +56,6 @@ export function learnTable(
   const columns = relation.columns.map(
     (sent, i) => learnColumn(sent, sources[i], types) ?? guess(sent, (next += 1), types),
   );
-  const kept = (attnums: readonly number[]): boolean =>
-    attnums.every((attnum) => columns.some((column) => column.attnum === attnum));
-  const flagged = columns.filter((_, i) => relation.columns[i]?.key === true).map(({ attnum }) => attnum);
-  const primaryKey = known !== undefined && kept(known.primary_key) ? known.primary_key : [];
-  const byMessage = relation.replicaIdentity === 'd' || relation.replicaIdentity === 'i';
-  const underFull = known !== undefined && kept(known.identity) ? known.identity : primaryKey;
   return {
     oid: relation.oid,
     schema_oid: known?.schema === relation.schema ? known.schema_oid : 0,
@@ -62,16 +63,40 @@ export function learnTable(
     name: relation.table,
     captured: true,
     replica_identity: relation.replicaIdentity,
-    primary_key: relation.replicaIdentity === 'd' ? inKeyOrder(flagged, primaryKey) : primaryKey,
-    identity: byMessage
-      ? inKeyOrder(flagged, known?.identity ?? [])
-      : relation.replicaIdentity === 'f'
-        ? underFull
-        : [],
+    ...learnKeys(known, relation, columns),
     partitions: known?.partitions ?? null,
     columns: [...columns, ...generatedColumns(known, relation)].toSorted((a, b) => a.attnum - b.attnum),
     learned: true,
   };
+}
+
+/** @param columns in the order of the message */
+function learnKeys(
+  known: KnownTable | undefined,
+  relation: RelationMessage,
+  columns: readonly KnownColumn[],
+): Pick<KnownTable, 'primary_key' | 'identity'> {
+  const left = new Set(columns.map(({ attnum }) => attnum));
+  const kept = (attnums: readonly number[] = []): readonly number[] =>
+    attnums.every((attnum) => left.has(attnum)) ? attnums : [];
+  const flagged = columns.filter((_, i) => relation.columns[i]?.key === true).map(({ attnum }) => attnum);
+  const primaryKey = kept(known?.primary_key);
+  switch (relation.replicaIdentity) {
+    case 'd':
+      return {
+        primary_key: inKeyOrder(flagged, primaryKey),
+        identity: inKeyOrder(flagged, kept(known?.identity)),
+      };
+    case 'i':
+      return { primary_key: primaryKey, identity: inKeyOrder(flagged, kept(known?.identity)) };
+    case 'f': {
+      // FULL flags every column: the key is what it was, as far as it is still there
+      const before = kept(known?.identity);
+      return { primary_key: primaryKey, identity: before.length > 0 ? before : primaryKey };
+    }
+    default:
+      return { primary_key: primaryKey, identity: [] };
+  }
 }
 
 /** The message flags the columns of a key but does not order them. */

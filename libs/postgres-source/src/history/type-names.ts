@@ -77,6 +77,7 @@ function domainOver(name: string, oid: number): TypeName {
 }
 
 /** A built-in type with its modifier (pg_attribute.atttypmod). */
+// oxlint-disable-next-line complexity -- one case per type that takes a modifier
 export function formatBuiltIn(oid: number, modifier: number): string {
   const name = NAMES.get(oid) ?? `type(${oid})`;
   if (modifier < 0) return name;
