@@ -26,3 +26,10 @@ export type { FetchedRecords } from './consumer/fetch-lanes.ts';
 export type { OffsetCommit } from './consumer/group-session.ts';
 export { RecordSetReader } from './consumer/record-set-reader.ts';
 export type { AssignedPartition } from './consumer/start-offsets.ts';
+export {
+  deadLetterTopic,
+  KafkaDeadLetterStore,
+  listDeadLetters,
+  type KafkaDeadLetterOptions,
+} from './dead-letters/kafka-dead-letter-store.ts';
+export type { StoredDeadLetter } from './dead-letters/letter-json.ts';

@@ -1,0 +1,47 @@
+import { Buffer } from 'node:buffer';
+import { formatPosition, parsePosition, type DeadLetter } from '@pgstream/wal-event';
+
+/** A letter as it lies in the topic. */
+export interface StoredDeadLetter extends DeadLetter {
+  /** When it was parked, ISO 8601. */
+  readonly at: string;
+}
+
+/** The value of a letter's record; the parked record is base64, since it need not be text. */
+export function encodeLetter(letter: DeadLetter, at: string, maxRecordBytes: number): Buffer {
+  const { position, record, ...rest } = letter;
+  const fits = record !== undefined && record.length <= maxRecordBytes;
+  return Buffer.from(
+    JSON.stringify({
+      ...rest,
+      position: formatPosition(position),
+      at,
+      ...(fits ? { record: record.toString('base64') } : {}),
+    }),
+  );
+}
+
+/** `null` for bytes that are no letter. */
+export function decodeLetter(value: Buffer): StoredDeadLetter | null {
+  try {
+    const json: unknown = JSON.parse(value.toString());
+    if (typeof json !== 'object' || json === null) return null;
+    const fields: Readonly<Record<string, unknown>> = { ...json };
+    const { identity, epoch, record } = fields;
+    const text = (name: string) => (typeof fields[name] === 'string' ? fields[name] : '');
+    return {
+      sink: text('sink'),
+      code: text('code'),
+      reason: text('reason'),
+      schema: text('schema'),
+      table: text('table'),
+      identity: typeof identity === 'string' ? identity : null,
+      epoch: Number(epoch),
+      position: parsePosition(text('position')),
+      at: text('at'),
+      ...(typeof record === 'string' ? { record: Buffer.from(record, 'base64') } : {}),
+    };
+  } catch {
+    return null;
+  }
+}
