@@ -17,6 +17,7 @@ export interface FakeRow {
   readonly key?: readonly string[];
   readonly columns?: readonly Cell[];
   readonly identity?: readonly Cell[];
+  readonly seq?: number;
   readonly unchanged?: readonly string[];
 }
 
@@ -42,6 +43,7 @@ export function recordOf(row: FakeRow): RecordView {
     },
     columns: valuesOf(row.columns, bounds.slice(0, columns.length)),
     identity: valuesOf(row.identity, bounds.slice(columns.length)),
+    seq: row.seq ?? 0,
     unchanged: row.unchanged ?? [],
   };
 }

@@ -38,6 +38,12 @@ describe('document of a row', () => {
     );
   });
 
+  test('says its place in a transaction once versions no longer do', () => {
+    const builder = new DocumentBuilder({ layout: 'table' });
+    expect(build(builder, { columns: [note], seq: 4094 })).toBe(`{"note":"x",${tail}}}`);
+    expect(build(builder, { columns: [note], seq: 4095 })).toBe(`{"note":"x",${tail},"seq":4095}}`);
+  });
+
   test('of one table does not leak into that of the next', () => {
     const builder = new DocumentBuilder({ layout: 'table' });
     build(builder, { table: 'a', columns: [{ ...id, type: 'real', text: 'NaN' }], unchanged: ['big'] });

@@ -16,6 +16,9 @@ export interface PreviousDocument {
   readonly end: number;
 }
 
+/** From here on the changes of one transaction share a version: what tells them apart is written beside it. */
+const FIRST_EQUAL_SEQ = 4095;
+
 /** How to write the columns of one shape, by position. */
 interface Plan {
   readonly columns: readonly ColumnSpec[];
@@ -28,9 +31,9 @@ interface Plan {
 /**
  * Writes a row's `_source` from the bytes of its record; one row at a time, no object per row.
  *
- * Layout `table`: `{"col":…,"_pgstream":{"table":"schema.table","version":N,"incomplete":[…],"ignored":[…]}}`, the
+ * Layout `table`: `{"col":…,"_pgstream":{"table":"schema.table","version":N,"seq":N,"incomplete":[…],"ignored":[…]}}`, the
  * fields named by {@link fieldNameOf}. Layout `pgstream`: `{"_table":"<table id>","<table id>-<attnum>":…,"_pgstream":…}`.
- * `ignored` names the fields that show less, or other, than the row; `incomplete` those whose value is not known.
+ * `seq` stands in documents of transactions with more than 4,095 changes. `ignored` names the fields that show less, or other, than the row; `incomplete` those whose value is not known.
  */
 export class DocumentBuilder {
   /** Fields of the last document that hold null, or another form, in place of the row's value. */
@@ -89,6 +92,7 @@ export class DocumentBuilder {
     if (this.#first) out.write(frame.tail, 1);
     else out.write(frame.tail);
     out.writeAscii(version);
+    if (reader.seq >= FIRST_EQUAL_SEQ) out.writeAscii(`,"seq":${reader.seq}`);
     this.#writeNames(out, 'incomplete', this.incomplete);
     this.#writeNames(out, 'ignored', this.ignored);
     out.writeByte(0x7d);

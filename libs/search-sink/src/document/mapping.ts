@@ -44,6 +44,7 @@ export const PGSTREAM_MAPPING: FieldMapping = {
   properties: {
     table: { type: 'keyword' },
     version: { type: 'long' },
+    seq: { type: 'long' },
     incomplete: { type: 'keyword' },
     ignored: { type: 'keyword' },
   },

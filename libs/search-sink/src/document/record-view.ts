@@ -1,4 +1,4 @@
 import type { RecordReader } from '@pgstream/wal-event';
 
 /** What documents need of a {@link RecordReader}. */
-export type RecordView = Pick<RecordReader, 'bytes' | 'ref' | 'columns' | 'identity' | 'unchanged'>;
+export type RecordView = Pick<RecordReader, 'bytes' | 'ref' | 'seq' | 'columns' | 'identity' | 'unchanged'>;
