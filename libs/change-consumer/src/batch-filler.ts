@@ -130,7 +130,7 @@ export class BatchFiller {
     const reader = this.#reader;
     try {
       if (valueStart < 0) throw new RecordFormatError('a value, not a tombstone,', 0);
-      reader.read(bytes, valueStart, valueEnd);
+      reader.readHead(bytes, valueStart, valueEnd);
     } catch (cause) {
       if (!(cause instanceof RecordFormatError)) throw cause;
       this.#letter(lane, filling, cause.message);

@@ -1,7 +1,10 @@
 import { RecordBatchBuilder } from '@pgstream/wal-event';
 import type { KafkaCheckpoint } from './consumed-lane.ts';
 
-export type Builder = RecordBatchBuilder<KafkaCheckpoint>;
+/** A batch that knows how to go back. */
+export class Builder extends RecordBatchBuilder<KafkaCheckpoint> {
+  release?: () => void;
+}
 
 const SMALL_BYTES = 16 * 1024;
 const SMALL_KEPT_BYTES = 64 * 1024;
@@ -17,8 +20,8 @@ export class BuilderPool {
 
   /** @param packedBytes Bytes of the fetch that will be copied in, as they came over the wire. */
   take(packedBytes: number): Builder {
-    if (packedBytes < SMALL_BYTES / 4) return this.#small.pop() ?? new RecordBatchBuilder(SMALL_BYTES, 32);
-    return this.#large.pop() ?? new RecordBatchBuilder(LARGE_BYTES, 2048);
+    if (packedBytes < SMALL_BYTES / 4) return this.#small.pop() ?? new Builder(SMALL_BYTES, 32);
+    return this.#large.pop() ?? new Builder(LARGE_BYTES, 2048);
   }
 
   /** Only for a builder that nobody reads any more. One that grew beyond the usual is left to the collector. */
@@ -28,6 +31,7 @@ export class BuilderPool {
       bytes <= SMALL_KEPT_BYTES ? [this.#small, MAX_FREE_SMALL] : [this.#large, MAX_FREE_LARGE];
     if (bytes > LARGE_KEPT_BYTES || free.length >= max) return;
     builder.reset();
+    delete builder.release;
     free.push(builder);
   }
 }

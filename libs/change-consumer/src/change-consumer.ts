@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { PipelineError } from '@pgstream/failure';
 import {
   type AssignedPartition,
@@ -16,12 +16,7 @@ import { OffsetCommitter } from './offset-committer.ts';
 export interface ChangeConsumerOptions extends BatchConsumerOptions {
   /** Where records that are none go. */
   readonly deadLetters: DeadLetterStore;
-  /**
-   * The group has taken these partitions away: called before another member can have them, except after a crash.
-   * The next batches wait until it resolves.
-   */
-  readonly onRevoked?: (lanes: readonly number[]) => Promise<void>;
-  /** Of batches that were handed out and are not confirmed. Default 32 MiB. */
+  /** Of batches that were handed out and not given back. Default 32 MiB. */
   readonly maxInFlightBytes?: number;
   /** How long confirmed offsets may wait for company. Default 200. */
   readonly commitIntervalMs?: number;
@@ -65,6 +60,8 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   readonly #handOffs: HandOffs;
   readonly #committer: OffsetCommitter;
   #inFlightBytes = 0;
+  #onRevoke: ((lane: number) => Promise<void>) | undefined;
+  /** The next batches wait for it. */
   #revoking: Promise<void> = Promise.resolve();
   #failure: { readonly cause: unknown } | undefined;
   #started: Promise<void> | undefined;
@@ -113,14 +110,14 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   confirm(_lane: number, checkpoint: KafkaCheckpoint): Promise<void> {
     const lane = this.#lanes.get(checkpoint.partition);
     if (lane?.tenure !== checkpoint.tenure) return Promise.resolve(); // the partition is no longer ours
-    for (const builder of lane.confirm(checkpoint)) {
-      this.#inFlightBytes -= builder.bytes.length;
-      this.#pool.give(builder);
-    }
+    lane.confirm(checkpoint);
     this.#committer.schedule();
     this.#handOffs.releaseOwn();
-    this.#consumer.nudge();
     return Promise.resolve();
+  }
+
+  onRevoke(handler: (lane: number) => Promise<void>): void {
+    this.#onRevoke = handler;
   }
 
   /** Commits what is confirmed, now. */
@@ -185,9 +182,18 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     }
     builder.lane = lane.partition;
     builder.checkpoint = lane.checkpoint();
-    lane.outstanding.push(builder);
+    builder.release = () => this.#giveBack(lane, builder);
+    lane.outstanding.push(lane.passedTo);
+    lane.lent.add(builder);
     this.#inFlightBytes += builder.bytes.length;
     return builder;
+  }
+
+  #giveBack(lane: ConsumedLane, builder: Builder): void {
+    if (!lane.lent.delete(builder)) return; // of a partition that is gone: accounted for when it went
+    this.#inFlightBytes -= builder.bytes.length;
+    this.#pool.give(builder);
+    this.#consumer.nudge();
   }
 
   async #room(signal: AbortSignal): Promise<void> {
@@ -205,33 +211,46 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   async #release(partitions: readonly number[]): Promise<void> {
     const lanes = partitions.flatMap((partition) => this.#lanes.get(partition) ?? []);
     for (const lane of lanes) lane.leaving = true;
-    const giveUpAt = performance.now() + (this.#options.drainTimeoutMs ?? 10_000);
-    while (lanes.some((lane) => lane.outstanding.length > 0) && performance.now() < giveUpAt) await sleep(10);
-    await this.#committer
-      .flush()
-      .catch((cause: unknown) => this.#warn('commit before a rebalance failed', { cause: String(cause) }));
+    await setImmediate(); // a batch that is on its way to the pipeline arrives there first
+    const deadline = new AbortController();
+    const idle = Promise.all(lanes.map((lane) => this.#finish(lane, deadline.signal)));
+    const giveUp = sleep(this.#options.drainTimeoutMs ?? 10_000, undefined, { signal: deadline.signal });
+    await Promise.race([idle, giveUp]).catch((cause: unknown) => this.#fail(cause));
+    deadline.abort();
+    giveUp.catch(() => {});
+    await this.#committer.flush().catch((cause: unknown) => {
+      this.#warn('commit before a rebalance failed', { cause: String(cause) });
+    });
     this.#forget(partitions);
-    await this.#revoking;
+  }
+
+  async #finish(lane: ConsumedLane, deadline: AbortSignal): Promise<void> {
+    if (this.#onRevoke !== undefined) return await this.#onRevoke(lane.partition);
+    while (lane.outstanding.length > 0 && !deadline.aborted) await sleep(10);
   }
 
   #lost(partitions: readonly number[]): void {
     this.#forget(partitions);
+    const handler = this.#onRevoke;
+    if (handler === undefined) return;
+    const before = this.#revoking;
+    const run = async () => {
+      await before;
+      await Promise.all(partitions.map((partition) => handler(partition)));
+    };
+    this.#revoking = run().catch((cause: unknown) => this.#fail(cause));
   }
 
-  /** Their builders are not reused: a sink may still be reading them. */
+  /** Batches that are not given back yet are not reused: a sink may still be reading them. */
   #forget(partitions: readonly number[]): void {
     for (const partition of partitions) {
       const lane = this.#lanes.get(partition);
       if (lane === undefined) continue;
       lane.leaving = true;
-      for (const builder of lane.outstanding) this.#inFlightBytes -= builder.bytes.length;
+      for (const builder of lane.lent) this.#inFlightBytes -= builder.bytes.length;
+      lane.lent.clear();
       this.#lanes.delete(partition);
     }
-    const { onRevoked } = this.#options;
-    if (onRevoked === undefined || partitions.length === 0) return;
-    this.#revoking = this.#revoking
-      .then(() => onRevoked(partitions))
-      .catch((cause: unknown) => this.#fail(cause));
     this.#consumer.nudge();
   }
 

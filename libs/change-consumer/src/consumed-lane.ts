@@ -30,8 +30,10 @@ export class ConsumedLane {
   confirmedTo: number;
   confirmedSeen: SeenPosition | undefined;
   committedTo: number;
-  /** Handed out and not confirmed, oldest first. */
-  readonly outstanding: Builder[] = [];
+  /** Next offsets of the batches that were handed out and are not confirmed, oldest first. */
+  readonly outstanding: number[] = [];
+  /** Batches whose bytes were not given back. */
+  readonly lent = new Set<Builder>();
   /** The offset of a record that waits for `awaited`. */
   blockedAt = -1;
   awaited: readonly AwaitedOffset[] = [];
@@ -54,18 +56,16 @@ export class ConsumedLane {
     return { partition, nextOffset, seen, tenure };
   }
 
-  /** Takes over what `checkpoint` says; answers the builders that are free now. */
-  confirm(checkpoint: KafkaCheckpoint): Builder[] {
+  /** Takes over what `checkpoint` says. */
+  confirm({ nextOffset, seen }: KafkaCheckpoint): void {
     let settled = 0;
-    while ((this.outstanding[settled]?.checkpoint?.nextOffset ?? Infinity) <= checkpoint.nextOffset)
-      settled++;
-    const free = this.outstanding.splice(0, settled);
-    if (checkpoint.nextOffset > this.confirmedTo) {
-      this.confirmedTo = checkpoint.nextOffset;
-      this.confirmedSeen = checkpoint.seen;
+    while ((this.outstanding[settled] ?? Infinity) <= nextOffset) settled++;
+    this.outstanding.splice(0, settled);
+    if (nextOffset > this.confirmedTo) {
+      this.confirmedTo = nextOffset;
+      this.confirmedSeen = seen;
     }
     this.confirmPassed();
-    return free;
   }
 
   /** With nothing handed out, what was passed over (heartbeats, replays, parked records) is done with too. */

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { createKafka } from '@pgstream/kafka-client';
 import { uniqueName, waitFor } from '@pgstream/test-kit';
 import {
@@ -14,15 +14,20 @@ import { connection } from './kafka-connection.ts';
 
 const kafka = createKafka(connection, () => {});
 
+function lsn(n: number): Lsn {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made up
+  return BigInt(n * 8) as Lsn;
+}
+
 /** The record of row `n` of transaction `n`. */
 export function record(n: number): Buffer {
   return encodeRecord({
     action: 'I',
     timestamp: '2026-11-21 09:14:10.325235+00',
-    position: { commitLsn: BigInt(n * 8) as Lsn, seq: 0, sub: 1 },
+    position: { commitLsn: lsn(n), seq: 0, sub: 1 },
     epoch: 1,
     xid: n,
-    lsn: BigInt(n * 8) as Lsn,
+    lsn: lsn(n),
     schema: 'app',
     table: 'orders',
     columns: [{ id: 't-1', name: 'id', type: 'bigint', value: { raw: String(n) } }],
@@ -79,6 +84,12 @@ export class TestTopic {
     return Number(found?.partitions.find((entry) => entry.partition === partition)?.offset ?? -1);
   }
 
+  /** Members of the group, those included that wait for the others to join. */
+  async members(): Promise<number> {
+    const { groups } = await this.#admin.describeGroups([this.groupId]);
+    return groups[0]?.members.length ?? 0;
+  }
+
   async setOffset(partition: number, offset: number): Promise<void> {
     await this.#admin.setOffsets({
       groupId: this.groupId,
@@ -102,8 +113,7 @@ export class TestTopic {
 }
 
 interface Consumed {
-  readonly lane: number;
-  readonly seq: number;
+  readonly batch: RecordBatch<KafkaCheckpoint>;
   readonly checkpoint: KafkaCheckpoint;
 }
 
@@ -114,7 +124,6 @@ export class Running {
   readonly rows = new Map<number, number[]>();
   readonly held: Consumed[] = [];
   readonly letters: DeadLetter[] = [];
-  readonly revoked: number[] = [];
   readonly log: string[] = [];
   failure: unknown;
   readonly #abort = new AbortController();
@@ -141,9 +150,6 @@ export class Running {
       commitIntervalMs: 50,
       deadLetters,
       onLog: (line) => this.log.push(`${line.level} ${line.message} ${JSON.stringify(line.extra)}`),
-      onRevoked: async (lanes) => {
-        this.revoked.push(...lanes);
-      },
       ...rest,
     });
     this.#ended = this.#run().catch((cause: unknown) => {
@@ -164,13 +170,18 @@ export class Running {
     }
     const { checkpoint } = batch;
     if (checkpoint === undefined) throw new Error('a batch without a checkpoint');
-    if (this.#hold(batch.lane)) this.held.push({ lane: batch.lane, seq: rows.length, checkpoint });
-    else void this.source.confirm(batch.lane, checkpoint);
+    if (this.#hold(batch.lane)) this.held.push({ batch, checkpoint });
+    else this.#settle({ batch, checkpoint });
   }
 
-  async release(): Promise<void> {
+  #settle({ batch, checkpoint }: Consumed): void {
+    batch.release?.();
+    void this.source.confirm(batch.lane, checkpoint);
+  }
+
+  release(): void {
     this.#hold = () => false;
-    for (const { lane, checkpoint } of this.held.splice(0)) await this.source.confirm(lane, checkpoint);
+    for (const consumed of this.held.splice(0)) this.#settle(consumed);
   }
 
   count(): number {
@@ -179,7 +190,7 @@ export class Running {
 
   async until(count: number): Promise<void> {
     await waitFor(`${count} rows, have ${this.count()}`, () => {
-      if (this.failure !== undefined) throw this.failure;
+      if (this.failure !== undefined) throw new Error('the consumer failed', { cause: this.failure });
       return this.count() >= count;
     });
   }

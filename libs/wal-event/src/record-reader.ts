@@ -96,6 +96,31 @@ export class RecordReader {
     this.#tail();
   }
 
+  /**
+   * As {@link read}, for readers that need only position, action, table and the like: where the record is of the same
+   * table as the last one, its columns are neither read nor checked, and `columns`, `identity`, `prefix` and `content`
+   * keep what they had.
+   * @throws {RecordFormatError}
+   */
+  readHead(bytes: Buffer, start: number, end: number): void {
+    this.bytes = bytes;
+    this.#at = start;
+    this.#limit = end;
+    this.#head();
+    const table = this.#table;
+    // Nothing but the end of the record can stand between its metadata and its last byte: there is no quote.
+    const isKnown =
+      table !== undefined &&
+      bytes[end - 1] === 0x7d &&
+      matches(bytes, this.#at, table.head) &&
+      matches(bytes, end - 1 - table.metadata.length, table.metadata);
+    if (!isKnown) return this.read(bytes, start, end);
+    this.ref = table.ref;
+    this.unchanged = NONE;
+    this.sub = 1;
+    this.snapshot = false;
+  }
+
   #head(): void {
     this.#expect(ACTION_HEAD, 'action');
     this.action = this.bytes[this.#at++] ?? 0;
