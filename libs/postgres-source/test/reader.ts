@@ -23,7 +23,7 @@ export class Reader {
   readonly seen: Seen[] = [];
   readonly checkpoints: PostgresCheckpoint[] = [];
   confirming = true;
-  failure: unknown;
+  failure: Error | undefined;
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
 
@@ -39,7 +39,7 @@ export class Reader {
       ...options,
     });
     this.#done = this.#read().catch((cause: unknown) => {
-      this.failure = cause;
+      this.failure = cause instanceof Error ? cause : new Error(String(cause));
     });
   }
 

@@ -13,6 +13,7 @@ export class RelationHistory implements SchemaHistoryPort {
   /** Set to let checkpoints wait. */
   gate: Promise<void> | undefined;
   pending = false;
+  readonly #states = new Map<number, { witness: SchemaChange | null }>();
 
   load(): Promise<void> {
     return Promise.resolve();
@@ -32,12 +33,15 @@ export class RelationHistory implements SchemaHistoryPort {
     });
     const keyColumnIds = columns.filter((_, i) => relation.columns[i]!.key).map(({ id }) => id);
     const template = new TableTemplate({ schema, table, tableId, keyColumnIds, columns });
-    return { template, captured: true, witness: this.witnessFor === table ? change(schema) : null };
+    const state = { template, captured: true, witness: this.witnessFor === table ? change(schema) : null };
+    this.#states.set(oid, state);
+    return state;
   }
 
-  witnessed(_oid: number, at: Position): void {
+  witnessed(oid: number, at: Position): void {
     this.witnessedAt.push(at);
-    this.witnessFor = undefined;
+    const state = this.#states.get(oid);
+    if (state !== undefined) state.witness = null;
   }
 
   logRow(row: ReadonlyMap<string, string | null>, at: Position): SchemaChange | null {

@@ -131,31 +131,29 @@ test.each(FRAMES)('%s is read whole', (_name, bytes, expected) => {
 test.each(FRAMES)(
   '%s cut short anywhere, or with a byte too many, is refused before anybody hears of it',
   (_name, bytes) => {
-    for (let length = 25; length < bytes.length; length++) refused(bytes.subarray(0, length));
-    refused(Buffer.concat([bytes, u8(0)]));
+    for (let length = 25; length < bytes.length; length++) {
+      expect(refusal(bytes.subarray(0, length))?.code).toBe('PG_PROTOCOL');
+    }
+    expect(refusal(Buffer.concat([bytes, u8(0)]))?.code).toBe('PG_PROTOCOL');
   },
 );
 
 test('a refusal says where, and nothing of the row', () => {
   const bytes = frame('I', u32(7), Buffer.from('N'), tuple(['secret']));
   bytes[33] = 0x62; // a binary value, which nobody asked for
-  const error = refused(bytes);
-  expect(error.facts).toEqual({ kind: '0x49', length: bytes.length, offset: 33 });
-  expect(error.message).not.toContain('secret');
+  const error = refusal(bytes);
+  expect(error?.facts).toEqual({ kind: '0x49', length: bytes.length, offset: 33 });
+  expect(error?.message).not.toContain('secret');
 });
 
 test('any bytes at all are read or refused, and no frame is changed', () => {
   const noise = fc.uint8Array({ minLength: 0, maxLength: 80 }).map((bytes) => Buffer.from(bytes));
-  const kinds = fc.constantFrom(...'BCORYIUDTMXS');
+  const kinds = fc.constantFrom('B', 'C', 'O', 'R', 'Y', 'I', 'U', 'D', 'T', 'M', 'X', 'S');
   fc.assert(
     fc.property(kinds, noise, (kind, rest) => {
       const bytes = frame(kind, rest);
       const before = Buffer.from(bytes);
-      try {
-        decode(bytes);
-      } catch (error) {
-        expect(error).toMatchObject({ code: 'PG_PROTOCOL' });
-      }
+      expect(refusal(bytes)?.code ?? 'PG_PROTOCOL').toBe('PG_PROTOCOL');
       expect(bytes.equals(before)).toBe(true);
     }),
     { numRuns: 2000 },
@@ -176,12 +174,13 @@ test('the values of any row are found again', () => {
   );
 });
 
-function refused(bytes: Buffer): PipelineError {
+/** Undefined for a frame that is read; any error but the typed one goes through. */
+function refusal(bytes: Buffer): PipelineError | undefined {
   try {
     decode(bytes);
+    return undefined;
   } catch (error) {
-    expect(error).toMatchObject({ code: 'PG_PROTOCOL', disposition: 'halt' });
     if (error instanceof PipelineError) return error;
+    throw error;
   }
-  throw new Error('the frame was read');
 }

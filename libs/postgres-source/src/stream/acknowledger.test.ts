@@ -1,6 +1,7 @@
 import { parseLsn, type Lsn } from '@pgstream/wal-event';
 import { Acknowledger } from './acknowledger.ts';
 
+const nothing = () => {};
 const lsn = (n: number): Lsn => parseLsn(`0/${n.toString(16)}`);
 
 function setup(history: { pending?: boolean; checkpoint?: (upTo: Lsn) => Promise<void> } = {}) {
@@ -53,7 +54,7 @@ test('with records outstanding the end of WAL waits for them, and then counts', 
 });
 
 test('shapes are persisted before an LSN above them is confirmed', async () => {
-  let persisted = () => {};
+  let persisted = nothing;
   const gate = new Promise<void>((resolve) => {
     persisted = resolve;
   });
