@@ -26,7 +26,7 @@ const TIME_FORMATS = ['HH:mm:ss', 'HH:mm:ss.SS', 'HH:mm:ss.SSS', 'HH:mm:ss.SSSSS
  *   sorting and aggregations work to 15 digits, `<field>.exact` matches the digits, and `_source` keeps all of them
  *   even where a client parses JSON numbers as doubles. Numbers beyond a double stay in `_source` only.
  * - `date` fields have milliseconds; `_source` keeps the microseconds. Years beyond 9999 and before Christ are
- *   ISO 8601 expanded years, indexed where the server reads them (`ignore_malformed`).
+ *   ISO 8601 expanded years, indexed by OpenSearch; Elasticsearch keeps them in `_source` only (`ignore_malformed`).
  * - json and hstore are disabled objects: any JSON is accepted and returned, none of it can clash or explode.
  * - No field type of one vendor only (`flat_object`, `flattened`, `knn_vector`).
  */
