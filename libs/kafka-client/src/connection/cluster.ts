@@ -34,6 +34,10 @@ export class Cluster {
     return this.#topicId;
   }
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   get partitionCount(): number {
     return this.#leaders.size;
   }

@@ -1,15 +1,20 @@
 import { PipelineError } from '@pgstream/failure';
-import { mayRetry } from './cluster.ts';
+import { mayRetry, type Cluster } from './cluster.ts';
 
 const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 1000;
 
 /**
- * Runs `attempt` until it succeeds, fails with what repeating cannot heal, or `timeoutMs` have passed since the start.
+ * Runs `attempt` until it succeeds, fails with what repeating cannot heal, the cluster is closed, or `timeoutMs` have
+ * passed since the start.
  * The time is checked before each attempt too: a process that was stopped and wakes late does not send again.
  * @throws {PipelineError} `KAFKA_DELIVERY_TIMEOUT` with the last failure as its cause.
  */
-export async function untilDeadline<T>(timeoutMs: number, attempt: () => Promise<T>): Promise<T> {
+export async function untilDeadline<T>(
+  cluster: Cluster,
+  timeoutMs: number,
+  attempt: () => Promise<T>,
+): Promise<T> {
   const startMs = performance.now();
   let pauseMs = FIRST_PAUSE_MS;
   let last: unknown;
@@ -18,7 +23,7 @@ export async function untilDeadline<T>(timeoutMs: number, attempt: () => Promise
       // oxlint-disable-next-line no-await-in-loop -- each attempt follows the failure of the one before
       return await attempt();
     } catch (cause) {
-      if (!mayRetry(cause)) throw cause;
+      if (!mayRetry(cause) || cluster.isClosed) throw cause;
       last = cause;
     }
     const waitMs = pauseMs * (0.5 + Math.random() / 2);

@@ -80,7 +80,7 @@ export class IdempotentProducer {
     this.#assertIdle();
     const { transactionalId, deliveryTimeoutMs } = this.#options;
     const request = initProducerIdRequest(transactionalId, TRANSACTION_TIMEOUT_MS);
-    const identity = await untilDeadline(deliveryTimeoutMs, async () => {
+    const identity = await untilDeadline(this.#cluster, deliveryTimeoutMs, async () => {
       const answer =
         transactionalId === null
           ? await this.#cluster.request(this.#cluster.leaderOf(0), request, readProducerId)
@@ -126,7 +126,7 @@ export class IdempotentProducer {
 
   async #deliver(outstanding: readonly Outstanding[]): Promise<void> {
     let isFirst = true;
-    await untilDeadline(this.#options.deliveryTimeoutMs, async () => {
+    await untilDeadline(this.#cluster, this.#options.deliveryTimeoutMs, async () => {
       if (!isFirst) await this.#cluster.refresh();
       isFirst = false;
       await this.#attempt(outstanding.filter(({ answer }) => answer === undefined));

@@ -44,7 +44,7 @@ export class LogReader {
   }
 
   async #batchAt(partition: number, offset: bigint): Promise<FetchedBatch> {
-    return await untilDeadline(this.#timeoutMs, async () => {
+    return await untilDeadline(this.#cluster, this.#timeoutMs, async () => {
       await this.#needLeader(partition);
       const request = fetchRequest(this.#cluster.topic, partition, offset);
       const answer = await this.#cluster.request(this.#cluster.leaderOf(partition), request, readFetch);
@@ -60,7 +60,7 @@ export class LogReader {
   }
 
   async #offset(partition: number, which: bigint): Promise<bigint> {
-    return await untilDeadline(this.#timeoutMs, async () => {
+    return await untilDeadline(this.#cluster, this.#timeoutMs, async () => {
       await this.#needLeader(partition);
       const request = listOffsetsRequest(this.#cluster.topic, [partition], which);
       const [answer] = await this.#cluster.request(this.#cluster.leaderOf(partition), request, readOffsets);

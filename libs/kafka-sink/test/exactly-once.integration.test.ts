@@ -1,0 +1,125 @@
+import { waitFor } from '@pgstream/test-kit';
+import type { BatchOutcome } from '@pgstream/wal-event';
+import { batchOf, Bench, connection, never, put, rows, table } from './support.ts';
+import { CuttingProxy } from './cutting-proxy.ts';
+
+const bench = new Bench();
+afterAll(async () => await bench.close());
+
+const SCHEMAS = ['app', 'shop', 'crm', 'billing', 'hr', 'ops'];
+const ofSchema = (id: number) => table(SCHEMAS[id % SCHEMAS.length]!);
+const once = (count: number) => ({ ids: Array.from({ length: count }, (_, i) => i + 1), isInOrder: true });
+
+test('a sink that starts again from an earlier position repeats nothing', async () => {
+  const topic = bench.topic();
+  const first = await bench.open(topic);
+  await put(first, batchOf(rows(1, 100, ofSchema)));
+  // A crash: what was accepted may or may not have been sent.
+  await first.write(
+    batchOf(rows(101, 50, ofSchema)),
+    { settled: () => undefined, failed: () => undefined },
+    never,
+  );
+  await first.close();
+
+  const second = await bench.open(topic);
+  await put(second, batchOf(rows(40, 200, ofSchema)));
+  await put(second, batchOf(rows(100, 200, ofSchema)));
+
+  expect(await bench.summary(topic)).toEqual(once(299));
+});
+
+test('answers lost after the broker appended: nothing lost, repeated or reordered', async () => {
+  const topic = bench.topic();
+  const proxy = new CuttingProxy(connection.brokers[0]!, (produce) => produce > 2 && produce % 3 === 0);
+  const brokers = [await proxy.listen()];
+  const sink = await bench.open(topic, { connection: { ...connection, brokers } });
+  for (let id = 1; id <= 600; id += 60) await put(sink, batchOf(rows(id, 60, ofSchema)));
+  await sink.close();
+  await proxy.close();
+
+  expect(proxy.cuts).toBeGreaterThanOrEqual(3);
+  expect(await bench.summary(topic)).toEqual(once(600));
+});
+
+test('a predecessor that wakes after its successor started writes nothing more', async () => {
+  const topic = bench.topic();
+  const old = await bench.open(topic);
+  await put(old, batchOf(rows(1, 10, ofSchema)));
+  const successor = await bench.open(topic);
+  await put(successor, batchOf(rows(11, 10, ofSchema)));
+
+  await expect(put(old, batchOf(rows(11, 100, ofSchema)))).rejects.toMatchObject({
+    code: 'KAFKA_PRODUCER_FENCED',
+  });
+  await expect(put(old, batchOf(rows(200, 1, ofSchema)))).rejects.toMatchObject({
+    code: 'KAFKA_PRODUCER_FENCED',
+  });
+  await put(successor, batchOf(rows(21, 10, ofSchema)));
+  expect(await bench.summary(topic)).toEqual(once(30));
+});
+
+test('the position of a partition is found behind any number of heartbeats', async () => {
+  const topic = bench.topic();
+  const first = await bench.open(topic);
+  await put(first, batchOf(rows(1, 20, ofSchema)));
+  await first.close();
+  for (let start = 0; start < 3; start += 1) await (await bench.open(topic)).close();
+
+  const last = await bench.open(topic);
+  await put(last, batchOf(rows(1, 25, ofSchema)));
+  expect(last.stats.records).toBe(5);
+  expect(await bench.summary(topic)).toEqual(once(25));
+});
+
+test('a batch settles only when its records are durable, also those that an earlier batch carries', async () => {
+  const topic = bench.topic();
+  const sink = await bench.open(topic);
+  const order: string[] = [];
+  const outcome = (name: string): BatchOutcome => ({
+    settled: () => order.push(name),
+    failed: (cause) => order.push(String(cause)),
+  });
+  const batch = batchOf(rows(1, 50, ofSchema));
+  await sink.write(batch, outcome('first'), never);
+  await sink.write(batch, outcome('replay'), never);
+  expect(order).toEqual([]);
+  await sink.flush(never);
+  expect(order).toEqual(['first', 'replay']);
+  expect(await bench.summary(topic)).toEqual(once(50));
+});
+
+test('a full queue holds the writer back and takes more once it has room', async () => {
+  const topic = bench.topic();
+  const sink = await bench.open(topic, { maxQueueBytes: 20_000, maxBatchBytes: 4000 });
+  let most = 0;
+  for (let id = 1; id <= 2000; id += 100) {
+    await sink.write(
+      batchOf(rows(id, 100, ofSchema)),
+      {
+        settled: () => undefined,
+        failed: (cause) => {
+          throw cause;
+        },
+      },
+      never,
+    );
+    most = Math.max(most, sink.queuedBytes);
+  }
+  await sink.flush(never);
+  expect(most).toBeLessThan(21_000);
+  expect(await bench.summary(topic)).toEqual(once(2000));
+});
+
+test('the producer id is renewed between rounds without a gap', async () => {
+  const topic = bench.topic();
+  const sink = await bench.open(topic, { renewIntervalMs: 20, heartbeatIntervalMs: 30 });
+  let id = 1;
+  await waitFor('several renewals', async () => {
+    await put(sink, batchOf(rows(id, 10, ofSchema)));
+    id += 10;
+    return sink.stats.heartbeats > 30;
+  });
+  await sink.close();
+  expect(await bench.summary(topic)).toEqual(once(id - 1));
+});
