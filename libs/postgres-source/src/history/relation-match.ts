@@ -94,6 +94,7 @@ function learnKeys(
       const before = kept(known?.identity);
       return { primary_key: primaryKey, identity: before.length > 0 ? before : primaryKey };
     }
+    case 'n':
     default:
       return { primary_key: primaryKey, identity: [] };
   }
