@@ -1,0 +1,71 @@
+import { percentile } from '../product/screen.ts';
+import type { BenchWorld } from './bench-world.ts';
+
+const COMMITS_PER_S = 100;
+const WARM_UP = 300;
+const MEASURED = 2_000;
+const POLL_EVERY_MS = 4;
+
+export interface Freshness {
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+/** Commits one row at a time at a steady rate; a searcher asks for rows it has not seen and notes when they appear. */
+export async function measureFreshness(world: BenchWorld): Promise<Freshness> {
+  await world.sql.query('CREATE TABLE fresh (id integer PRIMARY KEY, note text)');
+  const committedAt = new Map<number, number>();
+  const waits: number[] = [];
+  const last = WARM_UP + MEASURED;
+  const writing = write(world, committedAt, last);
+  for (let seen = 0; seen < last;) {
+    const ids = await visible(world, seen);
+    const now = performance.now();
+    for (const id of ids) {
+      const at = committedAt.get(id);
+      // a row may be found before its writer has heard of the commit: it waited for nothing
+      if (id > WARM_UP) waits.push(at === undefined ? 0 : now - at);
+      seen = Math.max(seen, id);
+    }
+    if (ids.length === 0) await new Promise((resolve) => setTimeout(resolve, POLL_EVERY_MS));
+  }
+  await writing;
+  const sorted = waits.toSorted((a, b) => a - b);
+  return {
+    p50Ms: percentile(sorted, 50),
+    p90Ms: percentile(sorted, 90),
+    p99Ms: percentile(sorted, 99),
+    maxMs: sorted.at(-1) ?? Number.NaN,
+  };
+}
+
+async function write(world: BenchWorld, committedAt: Map<number, number>, last: number): Promise<void> {
+  const from = performance.now();
+  for (let id = 1; id <= last; id++) {
+    const dueMs = from + (id / COMMITS_PER_S) * 1000 - performance.now();
+    if (dueMs > 0) await new Promise((resolve) => setTimeout(resolve, dueMs));
+    await world.sql.query("INSERT INTO fresh VALUES ($1, 'now')", [id]);
+    committedAt.set(id, performance.now());
+  }
+}
+
+async function visible(world: BenchWorld, seen: number): Promise<number[]> {
+  const body = { size: 500, _source: ['id'], query: { range: { id: { gt: seen } } }, sort: [{ id: 'asc' }] };
+  const answer = await fetch(`${world.searchUrl}/public.fresh/_search?filter_path=hits.hits.sort`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) return [];
+  const text = await answer.text();
+  const ids = [...text.matchAll(/"sort":\[(\d+)\]/g)].map((match) => Number(match[1]));
+  // a gap is a row that is not visible yet: ask again from before it
+  const contiguous: number[] = [];
+  for (const id of ids) {
+    if (id !== seen + contiguous.length + 1) break;
+    contiguous.push(id);
+  }
+  return contiguous;
+}

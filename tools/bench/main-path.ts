@@ -1,0 +1,121 @@
+import { startBenchWorld, type BenchWorld } from './bench-world.ts';
+import { measureFreshness, type Freshness } from './commit-to-search.ts';
+import {
+  dropIndices,
+  exportDocuments,
+  indexWithLoop,
+  indexWithProduct,
+  type Indexing,
+} from './kafka-to-search.ts';
+import { median } from './processes.ts';
+import { drainWithProduct, drainWithReference, type Drain } from './slot-to-kafka.ts';
+import type { Check } from '../product/screen.ts';
+import { createTables, NARROW, WIDE } from './workload.ts';
+
+const ROUNDS = 3;
+
+export interface Figures {
+  readonly checks: readonly Check[];
+  readonly drains: readonly Drain[];
+  readonly indexing: readonly Indexing[];
+  readonly freshness: Freshness;
+}
+
+/** Slot to Kafka, Kafka to search and commit to `_search`, each beside its reference in the same run. */
+export async function mainPath(): Promise<Figures> {
+  const world = await startBenchWorld();
+  try {
+    console.error('writing the workload …');
+    await createTables(world.sql, [NARROW, WIDE]);
+    const runs = Array.from({ length: ROUNDS }, (_, i) => `narrow_${i + 1}`);
+    for (const run of runs) world.product(run).command('init', '--keyless=full');
+    await world.sql.query(NARROW.load);
+    const drains = await slotToKafka(world, runs);
+    await dropSlots(world, runs);
+    const indexing = await kafkaToSearch(world);
+    const freshness = await commitToSearch(world);
+    return { checks: checksOf(drains, indexing, freshness), drains, indexing, freshness };
+  } finally {
+    await world.close();
+  }
+}
+
+/** A B B A …: the reference reads the slot of the round and confirms nothing, then or before the product drains it. */
+async function slotToKafka(world: BenchWorld, runs: readonly string[]): Promise<Drain[]> {
+  const drains: Drain[] = [];
+  for (const [round, run] of runs.entries()) {
+    console.error(`slot to Kafka, round ${round + 1} …`);
+    const reference = () => drains.push(drainWithReference(world, `${run}_ref`, `${run}_pub`, NARROW));
+    await world.sql.query('SELECT pg_copy_logical_replication_slot($1, $2)', [run, `${run}_ref`]);
+    if (round % 2 === 0) reference();
+    drains.push(await drainWithProduct(world, run, NARROW));
+    if (round % 2 === 1) reference();
+    await world.sql.query('SELECT pg_drop_replication_slot($1)', [`${run}_ref`]);
+  }
+  return drains;
+}
+
+async function dropSlots(world: BenchWorld, runs: readonly string[]): Promise<void> {
+  for (const run of runs) world.product(run).command('tear-down', '--slot-only');
+}
+
+async function kafkaToSearch(world: BenchWorld): Promise<Indexing[]> {
+  const run = 'wide_1';
+  world.product(run).command('init', '--keyless=full');
+  await world.sql.query(WIDE.load);
+  await drainWithProduct(world, run, WIDE);
+  const indexing: Indexing[] = [];
+  console.error('Kafka to search, warming up …');
+  await indexWithProduct(world, run, WIDE); // a fresh JVM indexes at half speed
+  const file = await exportDocuments(world);
+  await indexWithLoop(world, file);
+  for (let round = 0; round < ROUNDS; round++) {
+    console.error(`Kafka to search, round ${round + 1} …`);
+    if (round % 2 === 0) indexing.push(await indexWithLoop(world, file));
+    await dropIndices(world);
+    const consumer = world
+      .product(run)
+      .withEnvironment({ PGSTREAM_KAFKA_READER_CONSUMER_GROUP_ID: `round-${round}` });
+    indexing.push(await indexWithProduct({ ...world, product: () => consumer }, run, WIDE));
+    if (round % 2 === 1) indexing.push(await indexWithLoop(world, file));
+  }
+  return indexing;
+}
+
+async function commitToSearch(world: BenchWorld): Promise<Freshness> {
+  console.error('commit to _search at 100 commits/s …');
+  const product = world.product('wide_1');
+  await product.start('wal-producer', 'producer-fresh');
+  await product.start('search-indexer', 'indexer-fresh');
+  try {
+    return await measureFreshness(world);
+  } finally {
+    await product.stopAll();
+  }
+}
+
+function checksOf(drains: readonly Drain[], indexing: readonly Indexing[], freshness: Freshness): Check[] {
+  const ours = drains.filter((drain) => drain.system === 'pgstream');
+  const reference = drains.filter((drain) => drain.system !== 'pgstream');
+  const ratio =
+    median(ours.map((drain) => drain.rowsPerS)) / median(reference.map((drain) => drain.rowsPerS));
+  const own = indexing.filter((entry) => entry.system === 'pgstream');
+  const loop = indexing.filter((entry) => entry.system !== 'pgstream');
+  const share = median(own.map((entry) => entry.docsPerS)) / median(loop.map((entry) => entry.docsPerS));
+  return [
+    atLeast('slot to Kafka, rate against the reference reader', ratio, 'x', 1.7),
+    atMost('slot to Kafka, producer CPU per row', median(ours.map((drain) => drain.cpuUsPerRow)), 'µs', 4),
+    atMost('slot to Kafka, peak RSS', Math.max(...ours.map((drain) => drain.peakRssMb)), 'MB', 180),
+    atLeast('Kafka to search, rate against the bare _bulk loop', share, 'x', 0.8),
+    atMost('commit to _search at 100 commits/s, p50', freshness.p50Ms, 'ms', 40),
+    atMost('commit to _search at 100 commits/s, p99', freshness.p99Ms, 'ms', 100),
+  ];
+}
+
+function atLeast(name: string, value: number, unit: string, target: number): Check {
+  return { name, value, unit, target, pass: value >= target };
+}
+
+function atMost(name: string, value: number, unit: string, target: number): Check {
+  return { name, value, unit, target, pass: value <= target };
+}

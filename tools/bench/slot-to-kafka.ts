@@ -1,0 +1,97 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { workspaceRoot } from '@pgstream/test-kit';
+import { samplesOf, type RunningService } from '../product/product.ts';
+import type { BenchWorld } from './bench-world.ts';
+import { machineCpuS, usageOf } from './processes.ts';
+import type { Workload } from './workload.ts';
+
+/** One system draining one slot. */
+export interface Drain {
+  readonly system: string;
+  readonly rowsPerS: number;
+  /** CPU of the system's own process per row. */
+  readonly cpuUsPerRow: number;
+  readonly peakRssMb: number;
+  /** Share of the machine's CPU that neither the system nor its servers used; unknown for the reference. */
+  readonly seconds: number;
+  readonly machineCpuS: number;
+}
+
+const SETTLED = 'pgstream_pipeline_records_total';
+
+/** The product, from its first settled record to its last: start-up excluded. */
+export async function drainWithProduct(world: BenchWorld, run: string, workload: Workload): Promise<Drain> {
+  const product = world.product(run);
+  const producer = await product.start('wal-producer', `producer-${run}`);
+  try {
+    const first = await settledAtLeast(producer, 1);
+    const [before, machineBefore] = [usageOf(pidOf(producer)), machineCpuS()];
+    const last = await settledAtLeast(producer, workload.rows);
+    const after = usageOf(pidOf(producer));
+    const rows = last.records - first.records;
+    const seconds = (last.at - first.at) / 1000;
+    return {
+      system: 'pgstream',
+      rowsPerS: rows / seconds,
+      cpuUsPerRow: ((after.cpuS - before.cpuS) / rows) * 1e6,
+      peakRssMb: after.peakRssMb,
+      seconds,
+      machineCpuS: machineCpuS() - machineBefore,
+    };
+  } finally {
+    await product.stopAll();
+  }
+}
+
+/** The eager reader that decodes nothing, on the same WAL. */
+export function drainWithReference(
+  world: BenchWorld,
+  slot: string,
+  publication: string,
+  workload: Workload,
+): Drain {
+  const script = join(workspaceRoot(), 'tools/bench/reference-reader.ts');
+  const machineBefore = machineCpuS();
+  const flags = [
+    '--disable-warning=ExperimentalWarning',
+    script,
+    world.url,
+    slot,
+    publication,
+    String(workload.rows),
+  ];
+  const result = spawnSync(process.execPath, flags, { encoding: 'utf8' });
+  if (result.status !== 0) throw new Error(`the reference reader failed\n${result.stderr}`);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the reader's own line
+  const { rows, seconds, cpuS } = JSON.parse(result.stdout) as {
+    rows: number;
+    seconds: number;
+    cpuS: number;
+  };
+  return {
+    system: 'reference reader',
+    rowsPerS: rows / seconds,
+    cpuUsPerRow: (cpuS / rows) * 1e6,
+    peakRssMb: Number.NaN,
+    seconds,
+    machineCpuS: machineCpuS() - machineBefore,
+  };
+}
+
+async function settledAtLeast(
+  service: RunningService,
+  wanted: number,
+): Promise<{ records: number; at: number }> {
+  for (;;) {
+    if (service.child.exitCode !== null) throw new Error(`${service.name} ended: see ${service.logFile}`);
+    const samples = await samplesOf(service, SETTLED);
+    const records = [...samples.values()].reduce((sum, value) => sum + value, 0);
+    if (records >= wanted) return { records, at: performance.now() };
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export function pidOf(service: RunningService): number {
+  return service.child.pid ?? -1;
+}

@@ -1,0 +1,107 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { freePort, waitFor, workspaceRoot } from '@pgstream/test-kit';
+
+export type ServiceName = 'wal-producer' | 'search-indexer';
+
+/** One process of the product, as an operator would start it: its build, settings by variables, a log file. */
+export interface RunningService {
+  readonly name: string;
+  readonly child: ChildProcess;
+  readonly healthUrl: string;
+  readonly logFile: string;
+  readonly exited: Promise<number | NodeJS.Signals>;
+}
+
+export interface ProductOptions {
+  readonly dir: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export class Product {
+  readonly #options: ProductOptions;
+  readonly #running: RunningService[] = [];
+
+  constructor(options: ProductOptions) {
+    this.#options = options;
+  }
+
+  /** The same product with some settings changed. */
+  withEnvironment(environment: Readonly<Record<string, string>>): Product {
+    const { dir, environment: base } = this.#options;
+    return new Product({ dir, environment: { ...base, ...environment } });
+  }
+
+  /** `pgstream …`, to its end. @throws {Error} with what it printed when it fails. */
+  command(...args: readonly string[]): string {
+    const main = join(workspaceRoot(), 'services/cli/dist/main.js');
+    const env = { ...process.env, ...this.#options.environment };
+    const result = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', env });
+    if (result.status === 0) return result.stdout;
+    throw new Error(
+      `pgstream ${args[0] ?? ''} ended with ${result.status}\n${result.stdout}${result.stderr}`,
+    );
+  }
+
+  /** Starts a service and waits until it is ready. */
+  async start(
+    service: ServiceName | 'cli',
+    name: string,
+    ...args: readonly string[]
+  ): Promise<RunningService> {
+    const port = await freePort();
+    const logFile = join(this.#options.dir, `${name}.log`);
+    const out = openSync(logFile, 'a');
+    const main = join(workspaceRoot(), `services/${service}/dist/main.js`);
+    const child = spawn(process.execPath, [main, ...args], {
+      stdio: ['ignore', out, out],
+      env: {
+        ...process.env,
+        ...this.#options.environment,
+        PGSTREAM_HEALTH_CHECK_ENABLED: 'true',
+        PGSTREAM_HEALTH_CHECK_ADDRESS: `127.0.0.1:${port}`,
+        PGSTREAM_METRICS_PROMETHEUS_ENABLED: 'true',
+        PGSTREAM_LOG_FORMAT: 'json',
+      },
+    });
+    closeSync(out);
+    const exited = new Promise<number | NodeJS.Signals>((resolve) => {
+      child.on('exit', (code, signal) => resolve(code ?? signal ?? 1));
+    });
+    const running = { name, child, healthUrl: `http://127.0.0.1:${port}`, logFile, exited };
+    this.#running.push(running);
+    await ready(running);
+    return running;
+  }
+
+  async stopAll(): Promise<void> {
+    for (const { child } of this.#running) if (child.exitCode === null) child.kill('SIGTERM');
+    await Promise.all(this.#running.map((service) => service.exited));
+  }
+}
+
+async function ready(service: RunningService): Promise<void> {
+  await waitFor(
+    `${service.name} to be ready`,
+    async () => {
+      if (service.child.exitCode !== null) return true;
+      return (await fetch(`${service.healthUrl}/readyz`)).ok;
+    },
+    60_000,
+  );
+  if (service.child.exitCode === null) return;
+  const lines = readFileSync(service.logFile, 'utf8').trimEnd().split('\n').slice(-15);
+  throw new Error(`${service.name} ended with ${service.child.exitCode} while starting\n${lines.join('\n')}`);
+}
+
+/** Samples of one metric: labels as printed, `topic="pgstream",partition="3"`, and the value. */
+export async function samplesOf(service: RunningService, metric: string): Promise<Map<string, number>> {
+  const text = await (await fetch(`${service.healthUrl}/metrics`)).text();
+  const samples = new Map<string, number>();
+  for (const line of text.split('\n')) {
+    const [, name, labels, value] = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+    if (name === metric && value !== undefined) samples.set(labels ?? '', Number(value));
+  }
+  return samples;
+}
