@@ -1,5 +1,11 @@
 import { endpoints, uniqueName } from '@pgstream/test-kit';
-import { ByteSink, DocumentBuilder, mappingOf, PGSTREAM_MAPPING } from '../src/document/index.ts';
+import {
+  ByteSink,
+  DocumentBuilder,
+  fieldNameOf,
+  mappingOf,
+  PGSTREAM_MAPPING,
+} from '../src/document/index.ts';
 import type { Layout } from '../src/document/index.ts';
 import { recordOf } from './fake-record.ts';
 import { VALUE_MATRIX, type MatrixLine } from './value-matrix.ts';
@@ -37,6 +43,11 @@ async function search(index: string, query: unknown): Promise<Hits['hits']['hits
   const answer = await call('POST', `${index}/_search`, { query, size: 1000, _source: false });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the server's answer
   return (JSON.parse(answer) as Hits).hits.hits;
+}
+
+/** Elasticsearch reports texts above `ignore_above` too, and does not read years beyond 9999. */
+function elsewhere(line: MatrixLine): boolean {
+  return line.field.startsWith('"+') || line.text.startsWith('€');
 }
 
 /** One document per line of the matrix, each with the one field of that line. */
@@ -83,7 +94,7 @@ describe('value matrix in a real index', () => {
     answer = await indexMatrix(index, 'table');
   });
   afterAll(async () => {
-    await call('DELETE', `${index},${index}-ids?ignore_unavailable=true`);
+    await call('DELETE', `${index},${index}-ids,${index}-names?ignore_unavailable=true`);
   });
 
   test('no value of any type makes the index refuse its document', () => {
@@ -93,6 +104,30 @@ describe('value matrix in a real index', () => {
 
   test('layout pgstream: no value of any type makes the index refuse its document', async () => {
     expect(refusals(await indexMatrix(`${index}-ids`, 'pgstream'))).toEqual([]);
+  });
+
+  test('a column may have any name', async () => {
+    const names = (
+      'a a.b . .. a% a%2E _id _index _source _type _routing _field_names _ignored _seq_no _primary_term _version ' +
+      '_size _doc_count _nested_path _tier _all _parent _uid _timestamp _ttl _score _pgstream _table _feature _tsid ' +
+      '_data_stream_timestamp _inference_fields _ignored_source _other __proto__ constructor properties type * a,b ' +
+      `a:b "q" \\ ' -x #x ñ 😀 ${'x'.repeat(63)}`
+    ).split(' ');
+    const odd = [...names, ' ', '\t', '\n', ' x '].map((name, i) => ({ id: `t-${i}`, name, type: 'text' }));
+    await call('PUT', `${index}-names`, {
+      mappings: { dynamic: false, properties: { ...mappingOf(odd, 'table'), _pgstream: PGSTREAM_MAPPING } },
+    });
+    const out = new ByteSink();
+    const row = recordOf({ columns: odd.map((column, i) => ({ ...column, text: `value ${i}` })) });
+    new DocumentBuilder({ layout: 'table' }).build(out, row, '1');
+
+    await call('PUT', `${index}-names/_doc/1?refresh=true`, out.view().toString());
+
+    expect(await call('GET', `${index}-names/_source/1`)).toBe(out.view().toString());
+    const found = await Promise.all(
+      odd.map(({ name }, i) => search(`${index}-names`, { term: { [fieldNameOf(name)]: `value ${i}` } })),
+    );
+    expect(odd.filter((_, i) => found[i]?.length !== 1).map(({ name }) => name)).toEqual([]);
   });
 
   test('every field comes back byte for byte', async () => {
@@ -109,8 +144,6 @@ describe('value matrix in a real index', () => {
   test('every value is searchable, but those that only _source can hold', async () => {
     const ignored = await search(index, { exists: { field: '_ignored' } });
     const lines = ignored.map(({ _id: id }) => VALUE_MATRIX[Number(id)]);
-    // Elasticsearch reports texts above `ignore_above` too, and does not read years beyond 9999.
-    const elsewhere = (line: MatrixLine): boolean => line.field.startsWith('"+') || line.text.startsWith('€');
     expect(
       lines.filter((line) => line !== undefined && !elsewhere(line)).map((line) => line?.text.length),
     ).toEqual([131_072]);

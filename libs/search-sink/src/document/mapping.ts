@@ -31,12 +31,12 @@ const TIME_FORMATS = ['HH:mm:ss', 'HH:mm:ss.SS', 'HH:mm:ss.SSS', 'HH:mm:ss.SSSSS
  * - No field type of one vendor only (`flat_object`, `flattened`, `knn_vector`).
  */
 export function mappingOf(columns: readonly DocumentColumn[], layout: Layout): Record<string, FieldMapping> {
-  const properties: Record<string, FieldMapping> = {};
-  for (const column of columns) {
-    const field = classifyType(column.type, shapeOf(column));
-    properties[layout === 'table' ? fieldNameOf(column.name) : column.id] = mappingOfField(field, layout);
-  }
-  return properties;
+  return Object.fromEntries(
+    columns.map((column) => [
+      layout === 'table' ? fieldNameOf(column.name) : column.id,
+      mappingOfField(classifyType(column.type, shapeOf(column)), layout),
+    ]),
+  );
 }
 
 /** The mapping of the member `_pgstream` that every document carries. */
