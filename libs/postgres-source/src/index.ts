@@ -21,6 +21,7 @@ export { init, type InitOptions, type InitResult, type SetupConnections } from '
 export { addMissingTables, type AddedTables } from './setup/list-mode.ts';
 export { assertSlotName, defaultSlotName, publicationNames, type PublicationNames } from './setup/names.ts';
 export { LIST_LIMITS, planInit, type InitPlan, type PlanOptions } from './setup/plan.ts';
+export { keepingPosition, PositionKeeper } from './setup/position-keeper.ts';
 export { assertPreflight, preflight, type PreflightCheck, type PreflightOptions } from './setup/preflight.ts';
 export type { SetupMode } from './setup/publication.ts';
 export { serverFacts, slotFacts, type ServerFacts, type SlotFacts } from './setup/server.ts';

@@ -145,7 +145,8 @@ const positionAhead: Check = ({ server, storedLsn }) =>
 
 const slotAdvanced: Check = ({ state, slot, storedLsn }) => {
   const confirmed = slot?.confirmedLsn ?? null;
-  if (confirmed === null || storedLsn === null || !isLater(confirmed, storedLsn)) return null;
+  const bound = laterLsn(storedLsn, state.facts.reservedLsn);
+  if (confirmed === null || storedLsn === null || bound === null || !isLater(confirmed, bound)) return null;
   return new PipelineError('PG_SLOT_ADVANCED', {
     detail: `Slot ${state.slot} stands at ${confirmed}, the stored position is ${storedLsn}.`,
   });

@@ -113,7 +113,7 @@ async function acceptAdvance(
   const toLsn = slot?.confirmedLsn ?? null;
   const reason = 'PG_SLOT_ADVANCED';
   await recordGap(sql, { slot: state.slot, table: null, fromLsn: state.confirmedLsn, toLsn, reason });
-  await saveState(sql, { ...state, confirmedLsn: toLsn });
+  await saveState(sql, { ...state, confirmedLsn: toLsn, facts: { ...state.facts, reservedLsn: null } });
   return { ...keep(state), gap: reason };
 }
 
@@ -177,7 +177,7 @@ function draftState(
     consistentPoint: null,
     mode: options.mode,
     publications: Object.keys(options.publicationOids),
-    facts: { publicationOids: options.publicationOids, catalogXmin: null },
+    facts: { publicationOids: options.publicationOids, catalogXmin: null, reservedLsn: null },
     confirmedLsn: null,
     routingHash: old?.routingHash ?? null,
   };

@@ -5,6 +5,7 @@ import { identitySql, listKeyless, type KeylessTable } from './identity.ts';
 import { addMissingTables, type AddedTables } from './list-mode.ts';
 import { qualified } from './names.ts';
 import { grantsSql, planInit, type InitPlan, type PlanOptions } from './plan.ts';
+import { assertPreflight, serverPreflight } from './preflight.ts';
 import { foreignPublicationText, listPublications } from './publication.ts';
 import { ensureSlot, type SlotOutcome } from './ensure-slot.ts';
 import { slotFacts } from './server.ts';
@@ -56,6 +57,7 @@ export async function init(connections: SetupConnections, options: InitOptions):
   const plan = await planInit(sql, options, admin);
   const privileged = admin ?? sql;
   assertMayBegin(plan, options);
+  assertPreflight(await serverPreflight(sql, options.slot));
   if (options.only === 'slot') return { ...nothing(plan), slot: await makeSlot(connections, plan, options) };
   const wanted = plan.createPublications.length > 0 ? await consent(plan, options) : [];
   const migrations = await migrate(connections, plan);

@@ -57,6 +57,12 @@ export async function preflight(sql: Sql, options: PreflightOptions): Promise<Pr
   return checks.map((check) => (check.ok ? { ...check, remedy: null } : check));
 }
 
+/** The part that init looks at before it changes anything: the server and its settings. */
+export async function serverPreflight(sql: Sql, slot: string): Promise<PreflightCheck[]> {
+  const found = { server: await serverFacts(sql), slot: await slotFacts(sql, slot) };
+  return serverChecks({ ...found, settings: await serverSettings(sql) });
+}
+
 /** @throws {PipelineError} PG_PREFLIGHT_FAILED with every failed check that is an error. */
 export function assertPreflight(checks: readonly PreflightCheck[]): void {
   const failed = checks.filter((check) => !check.ok && check.severity === 'error');

@@ -15,7 +15,7 @@ export interface ReplicationState {
   readonly mode: SetupMode;
   readonly publications: readonly string[];
   readonly facts: StateFacts;
-  /** Saved before it is confirmed to the slot, so the slot is never ahead of it. `null`: nobody saves it. */
+  /** Everything up to here is durable; saved before the slot is told. `null`: nobody saves it. */
   readonly confirmedLsn: string | null;
   /** Opaque text of the caller: keying, partition count, filters. */
   readonly routingHash: string | null;
@@ -26,6 +26,8 @@ export interface StateFacts {
   readonly publicationOids: Readonly<Record<string, string>>;
   /** Of the slot when it was made. */
   readonly catalogXmin: string | null;
+  /** How far the slot may have been told since `confirmedLsn` was saved; beyond it somebody else told it. */
+  readonly reservedLsn: string | null;
 }
 
 export async function hasStateTable(sql: Sql): Promise<boolean> {
@@ -57,7 +59,11 @@ function toState(row: Row): ReplicationState {
     consistentPoint: optionalText(row, 'consistent_point'),
     mode: text(row, 'mode') === 'list' ? 'list' : 'all',
     publications: texts(row, 'publications'),
-    facts: { publicationOids: facts.publicationOids ?? {}, catalogXmin: facts.catalogXmin ?? null },
+    facts: {
+      publicationOids: facts.publicationOids ?? {},
+      catalogXmin: facts.catalogXmin ?? null,
+      reservedLsn: facts.reservedLsn ?? null,
+    },
     confirmedLsn: optionalText(row, 'confirmed_lsn'),
     routingHash: optionalText(row, 'routing_hash'),
   };
@@ -96,14 +102,20 @@ export async function saveRouting(sql: Sql, slot: string, routingHash: string): 
 }
 
 /**
- * Remembers that everything up to `lsn` is durable. Call it before the slot is told, or a crash between the two looks like
- * somebody else's hand on the slot. Never goes back.
+ * Remembers that everything up to `lsn` is durable, and that the slot may be told up to `reservedLsn` without another save.
+ * Save before the slot is told: a crash between the two would look like somebody else's hand on the slot.
  */
-export async function savePosition(sql: Sql, slot: string, lsn: string): Promise<void> {
+export async function savePosition(
+  sql: Sql,
+  slot: string,
+  lsn: string,
+  reservedLsn: string = lsn,
+): Promise<void> {
   await sql.query(
-    `UPDATE pgstream.replication_state SET confirmed_lsn = $2::pg_lsn, updated_at = now()
-     WHERE slot = $1 AND (confirmed_lsn IS NULL OR confirmed_lsn < $2::pg_lsn)`,
-    [slot, lsn],
+    `UPDATE pgstream.replication_state SET confirmed_lsn = $2::pg_lsn, updated_at = now(),
+       facts = facts || jsonb_build_object('reservedLsn', $3::pg_lsn::text)
+     WHERE slot = $1`,
+    [slot, lsn, reservedLsn],
   );
 }
 
