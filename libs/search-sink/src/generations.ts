@@ -1,7 +1,7 @@
-import { byQuery, changeAliases, readIndices, type SearchStore } from '@pgstream/search-store';
+import { changeAliases, membersOf, readIndices, type SearchStore } from '@pgstream/search-store';
 import { PipelineError } from '@pgstream/failure';
-import { BY_QUERY_TIMEOUT_MS } from './fence.ts';
 import type { BoundFunctions } from './functions.ts';
+import { copyAll } from './mass-change.ts';
 import type { SearchObserver } from './observer.ts';
 import type { KnownColumn, TableIndex } from './table-index.ts';
 import type { Tables } from './tables.ts';
@@ -63,7 +63,7 @@ export class Generations {
         ...(present.aliases.includes(writeAlias) ? [{ remove: { index: from, alias: writeAlias } }] : []),
         { add: { index: to, alias: writeAlias } },
       ]);
-      await this.#copy(from, to, retyped);
+      await copyAll(store, from, to, (source) => forgetFields(source, retyped));
       await changeAliases(store, [{ add: { index: to, alias } }, { remove_index: { index: from } }]);
     }
     table.index.name = to;
@@ -71,43 +71,30 @@ export class Generations {
     table.index.properties = (await tables.readPhysical(to))?.properties ?? {};
     await tables.save(table, { copying_from: null, retyped_fields: [] }, table.version);
   }
-
-  /** Versions are kept; what is newer in the new index stays. Old values of the fields in question become text or unknown. */
-  async #copy(from: string, to: string, retyped: readonly string[]): Promise<void> {
-    const { store, functions } = this.#options;
-    await store.request('POST', `/${encodeURIComponent(from)}/_refresh`);
-    await byQuery(
-      store,
-      {
-        path: '/_reindex',
-        feature: 'ALTER COLUMN TYPE (modules reindex and lang-painless)',
-        body: {
-          conflicts: 'proceed',
-          source: { index: from },
-          dest: { index: to, version_type: 'external' },
-          script: {
-            lang: 'painless',
-            source: RETYPE,
-            params: { fields: retyped, incomplete: functions.layoutIsTable },
-          },
-        },
-        refresh: true,
-      },
-      { timeoutMs: BY_QUERY_TIMEOUT_MS },
-    );
-  }
 }
 
 /** The old values are of the old type and may not fit: they are unknown until the row is written again. */
-const RETYPE = `
-for (String f : params.fields) {
-  if (ctx._source.containsKey(f)) {
-    ctx._source.remove(f);
-    def p = ctx._source._pgstream;
-    if (p != null) {
-      def names = p.incomplete instanceof List ? p.incomplete : new ArrayList();
-      if (!names.contains(f)) names.add(f);
-      p.incomplete = names;
-    }
-  }
-}`;
+export function forgetFields(source: string, fields: readonly string[]): string {
+  const members = membersOf(source);
+  const lost = members.filter(({ name }) => fields.includes(name)).map(({ name }) => name);
+  if (lost.length === 0) return source;
+  const kept = members
+    .filter(({ name }) => !lost.includes(name))
+    .map(({ name, start, end }) => {
+      const value = source.slice(start, end);
+      return `${JSON.stringify(name)}:${name === '_pgstream' ? withIncomplete(value, lost) : value}`;
+    });
+  return `{${kept.join(',')}}`;
+}
+
+/** Adds to `_pgstream.incomplete`; the version keeps its digits. */
+function withIncomplete(pgstream: string, fields: readonly string[]): string {
+  const members = membersOf(pgstream);
+  const known = members.find(({ name }) => name === 'incomplete');
+  const before: unknown = known === undefined ? [] : JSON.parse(pgstream.slice(known.start, known.end));
+  const names = new Set([...(Array.isArray(before) ? before.map(String) : []), ...fields]);
+  const kept = members
+    .filter(({ name }) => name !== 'incomplete')
+    .map(({ name, start, end }) => `${JSON.stringify(name)}:${pgstream.slice(start, end)}`);
+  return `{${[...kept, `"incomplete":${JSON.stringify([...names])}`].join(',')}}`;
+}

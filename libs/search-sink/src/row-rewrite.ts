@@ -1,7 +1,8 @@
-import { byQuery, refreshIndices, type SearchStore } from '@pgstream/search-store';
+import { membersOf, type SearchStore } from '@pgstream/search-store';
 import type { ShapeChange } from '@pgstream/wal-event';
 import { classifyType, convertText } from './document/index.ts';
-import { BY_QUERY_TIMEOUT_MS, olderThan, type Fence } from './fence.ts';
+import type { Fence } from './fence.ts';
+import { editOlder } from './mass-change.ts';
 import type { TableIndex } from './table-index.ts';
 
 interface Rewrite {
@@ -9,6 +10,14 @@ interface Rewrite {
   readonly change: Extract<ShapeChange, { kind: 'table_altered' }>;
   readonly fence: Fence;
   readonly fieldOf: (column: { readonly id: string; readonly name: string }) => string;
+}
+
+/** What one schema change does to the fields of a document. */
+export interface FieldEdits {
+  readonly renames: ReadonlyMap<string, string>;
+  readonly removed: ReadonlySet<string>;
+  /** Field to JSON text, for documents that lack it. */
+  readonly defaults: ReadonlyMap<string, string>;
 }
 
 /**
@@ -21,45 +30,50 @@ export async function rewriteRows(
   rewrite: Rewrite,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const { table, fence } = rewrite;
-  const { params, stale } = paramsOf(rewrite);
-  const nothing = params.renames.length + params.removed.length + params.defaults.length === 0;
-  if (nothing) return stale;
-  await refreshIndices(options.store, [table.index.writeAlias], { signal });
-  await byQuery(
-    options.store,
-    {
-      path: `/${encodeURIComponent(table.index.writeAlias)}/_update_by_query`,
-      feature: 'ADD COLUMN with a default, RENAME and DROP COLUMN (modules reindex and lang-painless)',
-      body: bodyOf(olderThan(table, fence, options.shared), params),
-      refresh: true,
-    },
-    { signal, timeoutMs: BY_QUERY_TIMEOUT_MS },
-  );
+  const { edits, stale } = editsOf(rewrite);
+  if (edits.renames.size + edits.removed.size + edits.defaults.size > 0) {
+    const { store, shared } = options;
+    const edit = (source: string) => editFields(source, edits);
+    await editOlder(store, rewrite.table, edit, { fence: rewrite.fence, shared, signal });
+  }
   return stale;
 }
 
-interface Params {
-  readonly renames: ReadonlyArray<{ readonly from: string; readonly to: string }>;
-  readonly removed: readonly string[];
-  readonly defaults: ReadonlyArray<{ readonly field: string; readonly json: string }>;
+/** The source with the edits made; `null` where they were made before. Values keep their text. */
+export function editFields(source: string, edits: FieldEdits): string | null {
+  const members = membersOf(source);
+  const names = new Set(members.map(({ name }) => name));
+  const kept: string[] = [];
+  let changed = false;
+  for (const { name, start, end } of members) {
+    const renamed = edits.renames.get(name);
+    const moves = renamed !== undefined && !names.has(renamed);
+    if (edits.removed.has(name) || (renamed !== undefined && !moves)) changed = true;
+    else kept.push(`${JSON.stringify(moves ? renamed : name)}:${source.slice(start, end)}`);
+    changed ||= moves;
+  }
+  for (const [field, json] of edits.defaults) {
+    if (names.has(field)) continue;
+    kept.push(`${JSON.stringify(field)}:${json}`);
+    changed = true;
+  }
+  return changed ? `{${kept.join(',')}}` : null;
 }
 
-function paramsOf({ change, fieldOf }: Rewrite): { params: Params; stale: string[] } {
+function editsOf({ change, fieldOf }: Rewrite): { edits: FieldEdits; stale: string[] } {
   const moved = change.renamed
-    .map(({ id, from, to }) => ({ from: fieldOf({ id, name: from }), to: fieldOf({ id, name: to }) }))
-    .filter(({ from, to }) => from !== to);
-  const sources = new Set(moved.map(({ from }) => from));
+    .map(({ id, from, to }) => [fieldOf({ id, name: from }), fieldOf({ id, name: to })] as const)
+    .filter(([from, to]) => from !== to);
+  const sources = new Set(moved.map(([from]) => from));
   // Swapped names cannot be told from names that were swapped already.
-  const renames = moved.filter(({ to }) => !sources.has(to));
-  const targets = new Set(change.table.columns.map(fieldOf));
+  const renames = moved.filter(([, to]) => !sources.has(to));
+  const present = new Set(change.table.columns.map(fieldOf));
+  const constants = change.added.filter(({ constant_default: constant }) => constant !== null);
   return {
-    params: {
-      renames,
-      removed: change.dropped.map(fieldOf).filter((field) => !targets.has(field)),
-      defaults: change.added
-        .filter(({ constant_default: constant }) => constant !== null)
-        .map((column) => ({ field: fieldOf(column), json: defaultOf(change, column) })),
+    edits: {
+      renames: new Map(renames),
+      removed: new Set(change.dropped.map(fieldOf).filter((field) => !present.has(field))),
+      defaults: new Map(constants.map((column) => [fieldOf(column), defaultOf(change, column)])),
     },
     stale: renames.length === moved.length ? [] : ['renamed'],
   };
@@ -72,26 +86,3 @@ function defaultOf(
   const shape = change.table.columns.find(({ id }) => id === column.id);
   return convertText(classifyType(column.type, shape), column.constant_default ?? '', { lossy: false });
 }
-
-/** The defaults are JSON already, with every digit: they go in as text. */
-function bodyOf(query: object, { renames, removed, defaults }: Params): string {
-  const values = defaults.map(({ field, json }) => `{"field":${JSON.stringify(field)},"value":${json}}`);
-  const params = `"renames":${JSON.stringify(renames)},"removed":${JSON.stringify(removed)},"defaults":[${values.join(',')}]`;
-  return `{"query":${JSON.stringify(query)},"script":{"lang":"painless","source":${JSON.stringify(REWRITE)},"params":{${params}}}}`;
-}
-
-const REWRITE = `
-boolean changed = false;
-for (def r : params.renames) {
-  if (ctx._source.containsKey(r.from) && !ctx._source.containsKey(r.to)) {
-    ctx._source[r.to] = ctx._source.remove(r.from);
-    changed = true;
-  }
-}
-for (String f : params.removed) {
-  if (ctx._source.containsKey(f)) { ctx._source.remove(f); changed = true; }
-}
-for (def d : params.defaults) {
-  if (!ctx._source.containsKey(d.field)) { ctx._source[d.field] = d.value; changed = true; }
-}
-if (!changed) ctx.op = 'noop';`;

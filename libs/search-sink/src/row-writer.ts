@@ -10,7 +10,6 @@ import { PreviousDocuments } from './previous-documents.ts';
 import type { TableIndex } from './table-index.ts';
 import type { Tables } from './tables.ts';
 import type { Ticket } from './ticket.ts';
-import { MAX_VERSIONED_SEQ } from './version.ts';
 
 /** Why {@link RowWriter.write} stopped before a record: what must be done before it goes on with the same record. */
 export type Pause = 'done' | 'barrier' | 'table' | 'columns' | 'previous' | 'undecodable' | 'no_key';
@@ -187,7 +186,7 @@ export class RowWriter {
 
   #writeAddress(chunk: Chunk, id: string): void {
     const { out } = chunk;
-    out.writeAscii(this.#version.toString());
+    out.writeAscii(this.#versionText);
     out.write(ID);
     out.writeUtf8(JSON.stringify(id));
     out.write(END);
@@ -214,8 +213,6 @@ export class RowWriter {
     this.#versionLsn = commitLsn;
     this.#versionSeq = seq;
     this.#version = this.#functions.version(commitLsn, seq);
-    const digits = this.#version.toString();
-    // A member after the version tells a TRUNCATE late in a long transaction which rows came before it.
-    this.#versionText = seq < MAX_VERSIONED_SEQ ? digits : `${digits},"seq":${seq}`;
+    this.#versionText = this.#version.toString();
   }
 }

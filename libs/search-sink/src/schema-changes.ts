@@ -7,10 +7,11 @@ import {
   type TableRef,
   type TableShape,
 } from '@pgstream/wal-event';
-import { deleteOlder, type Fence } from './fence.ts';
+import type { Fence } from './fence.ts';
 import type { BoundFunctions } from './functions.ts';
 import { Generations } from './generations.ts';
 import { writeHistory } from './history.ts';
+import { deleteOlder } from './mass-change.ts';
 import type { SearchObserver } from './observer.ts';
 import { rewriteRows } from './row-rewrite.ts';
 import type { SystemNames } from './system-indices.ts';
@@ -64,9 +65,7 @@ export class SchemaChanges {
     await this.#generations.finish(table);
     const added = newColumns(table.state.columns, columns);
     if (added.length > 0 && version >= table.version) await this.#reshape(table, { added, version, drain });
-    else if (Object.keys(this.#tables.compare(table.index, added).missing).length === 0) {
-      // A row that is older than the shape shows columns that are gone by now: they stay in `_source`.
-    }
+    // A row that is older than the shape may show columns that are gone by now: they stay in `_source`.
     table.mapped.add(columns);
   }
 

@@ -12,9 +12,9 @@ import {
   type Sink,
 } from '@pgstream/wal-event';
 import type { Refusal } from './bulk-sender.ts';
-import { deleteOlder } from './fence.ts';
 import { bindFunctions, type BoundFunctions } from './functions.ts';
 import { BulkLane } from './lane.ts';
+import { deleteOlder } from './mass-change.ts';
 import { silentObserver, type SearchObserver } from './observer.ts';
 import type { SearchSinkOptions } from './options.ts';
 import { Refresher } from './refresher.ts';

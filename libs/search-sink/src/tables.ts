@@ -162,7 +162,7 @@ export class Tables {
         _meta: { pgstream: { table_id: functions.naming.shared ? '' : ref.tableId, generation } },
         properties: {
           ...functions.mapping(columns),
-          _pgstream: withSeq(PGSTREAM_MAPPING),
+          _pgstream: PGSTREAM_MAPPING,
           _table: { type: 'keyword' },
         },
       },
@@ -217,9 +217,11 @@ export class Tables {
     const shared = naming.shared ? await this.#sharedIndex(alias) : null;
     const generation = shared?.generation ?? 1;
     const physical = shared?.name ?? naming.physical(ref, generation);
+    let fresh = false;
     if (shared === null) {
       const aliases = naming.shared ? [alias] : [this.writeAliasOf(ref)];
       const created = await this.createPhysical(ref, generation, columns, aliases);
+      fresh = created;
       if (!created) await this.#adopt(physical, ref, aliases);
       if (!naming.shared) await this.claimAlias(alias, physical, version);
     }
@@ -232,7 +234,8 @@ export class Tables {
       index: physical,
       generation,
       version: String(version),
-      columns,
+      // In an index that was there before, the columns are compared with what it has, and mapped, next.
+      columns: fresh ? columns : [],
       stale: [],
       dropped: false,
       copying_from: null,
@@ -341,12 +344,4 @@ function tableIdOf(index: IndexState): string {
 function generationOf(index: IndexState): number {
   const generation = metaOf(index)?.['generation'];
   return typeof generation === 'number' ? generation : 1;
-}
-
-function withSeq(mapping: object): object {
-  const properties: unknown = Reflect.get(mapping, 'properties');
-  return {
-    ...mapping,
-    properties: { ...(typeof properties === 'object' ? properties : {}), seq: { type: 'long' } },
-  };
 }

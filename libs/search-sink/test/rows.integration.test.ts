@@ -1,10 +1,13 @@
-import { FakeTable, number, rig, writeTo } from './support.ts';
+import { waitFor } from '@pgstream/test-kit';
+import { faultProxy } from './fault-proxy.ts';
+import { FakeTable, number as n, rig, writeTo } from './support.ts';
+import { endpoints } from '@pgstream/test-kit';
 
-const n = number;
+const ORDERS = { id: 'bigint', note: 'text', big: 'text' };
 
 test('inserts, updates and deletes of one batch end as the rows they leave', async () => {
   await using r = rig();
-  const orders = new FakeTable(r.schema, 'orders', { id: 'bigint', note: 'text' });
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
   r.log.commit();
   await r.write([
     r.log.insert(orders, { id: n(1), note: 'a' }),
@@ -17,4 +20,167 @@ test('inserts, updates and deletes of one batch end as the rows they leave', asy
     '1': { id: 1, note: 'c' },
     '3': { id: 3, note: 'd' },
   });
+});
+
+test('a replay of everything, and a zombie with an older part of it, change nothing', async () => {
+  await using r = rig();
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  const history = [
+    r.log.insert(orders, { id: n(1), note: 'a' }),
+    r.log.insert(orders, { id: n(2), note: 'x' }),
+  ];
+  r.log.commit();
+  history.push(r.log.update(orders, { id: n(1), note: 'b' }), r.log.delete(orders, { id: n(2) }));
+  r.log.commit();
+  history.push(r.log.update(orders, { id: n(1), note: 'c' }));
+  await r.write(history);
+  const before = await r.documents(`${r.schema}.orders`);
+  expect(before).toEqual({ '1': { id: 1, note: 'c' } });
+  await r.write(history);
+  const zombie = r.newSink();
+  await writeTo(zombie, history.slice(0, 2));
+  await writeTo(zombie, history.slice(0, 3));
+  expect(await r.documents(`${r.schema}.orders`)).toEqual(before);
+  expect(r.counts.get('conflicts')).toBeGreaterThan(0);
+});
+
+test('an update that left its big value out keeps the one in the index, in a waiting bulk or in one in flight', async () => {
+  const proxy = await faultProxy(endpoints().searchUrl);
+  await using r = rig({ lanes: 1 }, proxy.url);
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  const unchanged = ['big'];
+  r.log.commit();
+  await r.write([r.log.insert(orders, { id: n(1), note: 'a', big: 'B1' })]);
+  // from the index
+  await r.write([r.log.update(orders, { id: n(1), note: 'b' }, { unchanged })]);
+  expect(await r.documents(`${r.schema}.orders`)).toEqual({ '1': { id: 1, note: 'b', big: 'B1' } });
+  // in flight: the newest value is in a bulk that nobody has answered
+  proxy.script.push('hold');
+  r.log.commit();
+  const first = r.begin([r.log.update(orders, { id: n(1), note: 'c', big: 'B2' })]);
+  await proxy.held();
+  r.log.commit();
+  const second = r.begin([
+    r.log.update(orders, { id: n(1), note: 'd' }, { unchanged }),
+    r.log.update(orders, { id: n(1), note: 'e' }, { unchanged }),
+  ]);
+  await second.accepted;
+  proxy.release();
+  await Promise.all([first.settled, second.settled]);
+  expect(await r.documents(`${r.schema}.orders`)).toEqual({ '1': { id: 1, note: 'e', big: 'B2' } });
+  expect(r.counts.get('incomplete') ?? 0).toBe(0);
+  await proxy.close();
+});
+
+test('a big value that is nowhere is listed as incomplete until it comes', async () => {
+  await using r = rig();
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  await r.write([r.log.update(orders, { id: n(1), note: 'b' }, { unchanged: ['big'] })]);
+  const answer = await r.store.json<{ _source: unknown }>('GET', `/${r.schema}.orders/_doc/1`);
+  expect(answer._source).toMatchObject({ note: 'b', _pgstream: { incomplete: ['big'] } });
+  expect(r.counts.get('incomplete')).toBe(1);
+  r.log.commit();
+  await r.write([r.log.update(orders, { id: n(1), note: 'b', big: 'B' })]);
+  const after = await r.store.json<{ _source: { _pgstream: object } }>('GET', `/${r.schema}.orders/_doc/1`);
+  expect(after._source).toMatchObject({ big: 'B' });
+  expect(after._source._pgstream).not.toHaveProperty('incomplete');
+});
+
+test('a changed key moves the document, its big value with it', async () => {
+  await using r = rig();
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  await r.write([
+    r.log.insert(orders, { id: n(1), note: 'a', big: 'B1' }),
+    r.log.insert(orders, { id: n(2), note: 'x', big: 'B2' }),
+  ]);
+  r.log.commit();
+  await r.write([r.log.update(orders, { id: n(7), note: 'a' }, { old: { id: n(1) }, unchanged: ['big'] })]);
+  expect(await r.documents(`${r.schema}.orders`)).toEqual({
+    '2': { id: 2, note: 'x', big: 'B2' },
+    '7': { id: 7, note: 'a', big: 'B1' },
+  });
+});
+
+test('keys swapped in one transaction through a third one keep both rows, and so does the replay', async () => {
+  await using r = rig();
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  const history = [
+    r.log.insert(orders, { id: n(1), note: 'one', big: 'B1' }),
+    r.log.insert(orders, { id: n(2), note: 'two', big: 'B2' }),
+  ];
+  await r.write(history);
+  r.log.commit();
+  const swap = [
+    r.log.update(orders, { id: n(-1), note: 'one' }, { old: { id: n(1) }, unchanged: ['big'] }),
+    r.log.update(orders, { id: n(1), note: 'two' }, { old: { id: n(2) }, unchanged: ['big'] }),
+    r.log.update(orders, { id: n(2), note: 'one' }, { old: { id: n(-1) }, unchanged: ['big'] }),
+  ];
+  const swapped = { '1': { id: 1, note: 'two', big: 'B2' }, '2': { id: 2, note: 'one', big: 'B1' } };
+  await r.write(swap);
+  expect(await r.documents(`${r.schema}.orders`)).toEqual(swapped);
+  await r.write([...history, ...swap]);
+  expect(await r.documents(`${r.schema}.orders`)).toEqual(swapped);
+});
+
+test('rows of a table without a key are counted and reported once, and hold nothing up', async () => {
+  await using r = rig();
+  const log = new FakeTable(r.schema, 'log', { line: 'text' }, []);
+  await r.write([r.log.insert(log, { line: 'a' }), r.log.insert(log, { line: 'b' })]);
+  expect(r.counts.get('keyless')).toBe(2);
+  expect(r.notices.filter(({ event }) => event === 'table_keyless')).toHaveLength(1);
+});
+
+test('TRUNCATE removes what came before it and nothing that came after, also when it is replayed', async () => {
+  await using r = rig();
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  r.log.skip(5000); // all of these share a version: the sequence must tell them apart
+  const before = [1, 2, 3].map((id) => r.log.insert(orders, { id: n(id), note: 'before' }));
+  const truncate = r.log.truncate(orders);
+  const after = [3, 4].map((id) => r.log.insert(orders, { id: n(id), note: 'after' }));
+  r.log.commit();
+  const later = r.log.insert(orders, { id: n(5), note: 'later' });
+  const left = {
+    '3': { id: 3, note: 'after' },
+    '4': { id: 4, note: 'after' },
+    '5': { id: 5, note: 'later' },
+  };
+  await r.write([...before, truncate, ...after, later]);
+  expect(await r.documents(`${r.schema}.orders`)).toEqual(left);
+  await r.write([truncate]);
+  expect(await r.documents(`${r.schema}.orders`)).toEqual(left);
+});
+
+test('a written row is found by a search without anybody asking for a refresh', async () => {
+  await using r = rig();
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  const hits = async () => {
+    const answer = await r.store.json<{ hits: { total: { value: number } } }>(
+      'GET',
+      `/${r.schema}.orders/_search`,
+    );
+    return answer.hits.total.value;
+  };
+  for (const id of [1, 2, 3]) {
+    r.log.commit();
+    await r.write([r.log.insert(orders, { id: n(id), note: 'x' })]);
+    await waitFor(`row ${id}`, async () => (await hits()) === id, 900);
+  }
+});
+
+test('an index whose refreshing is switched off is never refreshed', async () => {
+  await using r = rig();
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  await r.write([r.log.insert(orders, { id: n(1) })]);
+  await waitFor('the first refresh', () => (r.counts.get('refreshed') ?? 0) > 0);
+  await r.store.request('PUT', `/${r.schema}.orders/_settings`, {
+    body: { index: { refresh_interval: -1 } },
+  });
+  const later = r.newSink();
+  const refreshed = r.counts.get('refreshed');
+  r.log.commit();
+  await writeTo(later, [r.log.insert(orders, { id: n(2) })]);
+  const other = new FakeTable(r.schema, 'other', ORDERS);
+  await writeTo(later, [r.log.insert(other, { id: n(1) })]);
+  await waitFor('the refresh of another index', () => (r.counts.get('refreshed') ?? 0) > (refreshed ?? 0));
+  expect(r.counts.get('refreshed')).toBe((refreshed ?? 0) + 1);
 });

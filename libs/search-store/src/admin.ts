@@ -24,12 +24,6 @@ export type AliasAction =
   | { readonly remove: { readonly index: string; readonly alias: string; readonly must_exist?: boolean } }
   | { readonly remove_index: { readonly index: string } };
 
-/** What a query by request changed. */
-export interface ByQueryResult {
-  readonly total: number;
-  readonly conflicts: number;
-}
-
 interface Signalled {
   readonly signal?: AbortSignal;
 }
@@ -125,59 +119,4 @@ export async function refreshIndices(
     query: { ignore_unavailable: true },
     answers: [404],
   });
-}
-
-/** Runs `_delete_by_query`, `_update_by_query` or `_reindex` to its end. */
-export async function byQuery(
-  store: SearchStore,
-  request: {
-    readonly path: string;
-    readonly feature: string;
-    readonly body: object | string;
-    readonly refresh?: boolean;
-  },
-  options: Signalled & { readonly timeoutMs?: number } = {},
-): Promise<ByQueryResult> {
-  const { status, text } = await store.request('POST', request.path, {
-    ...options,
-    query: {
-      wait_for_completion: true,
-      ...(request.path === '/_reindex' ? {} : { conflicts: 'proceed', ignore_unavailable: true }),
-      ...(request.refresh === true ? { refresh: true } : {}),
-    },
-    body: request.body,
-    answers: [400, 405, 409],
-  });
-  if (status === 400 || status === 405) throw byQueryRefused(request, status, text);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the documented answer of the by-query requests
-  const answer = JSON.parse(text) as {
-    total?: number;
-    version_conflicts?: number;
-    failures?: ReadonlyArray<{ status?: number; cause?: { type?: string; reason?: string } }>;
-  };
-  const failure = answer.failures?.find(({ status: failed }) => failed !== 409);
-  if (failure !== undefined) {
-    const { type = '', reason = '' } = failure.cause ?? {};
-    const again = (failure.status ?? 0) === 429 || (failure.status ?? 0) >= 500;
-    throw new PipelineError(again ? 'SEARCH_UNREACHABLE' : 'SEARCH_REQUEST_REFUSED', {
-      detail: `${request.path}: ${type}: ${reason}`,
-    });
-  }
-  return { total: answer.total ?? 0, conflicts: answer.version_conflicts ?? 0 };
-}
-
-/** A server without the reindex or painless module does not know the path, or the script's language. */
-function byQueryRefused(
-  request: { path: string; feature: string },
-  status: number,
-  text: string,
-): PipelineError {
-  const missing =
-    status === 405 || text.includes('no handler found') || text.includes('script_lang not supported');
-  if (missing) {
-    return new PipelineError('SEARCH_FEATURE_MISSING', {
-      detail: `${request.path} is missing; it is needed for ${request.feature}.`,
-    });
-  }
-  return new PipelineError('SEARCH_REQUEST_REFUSED', { detail: `${request.path}: ${text.slice(0, 500)}` });
 }

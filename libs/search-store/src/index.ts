@@ -1,5 +1,4 @@
 export {
-  byQuery,
   changeAliases,
   createIndex,
   deleteIndex,
@@ -7,7 +6,6 @@ export {
   readIndices,
   refreshIndices,
   type AliasAction,
-  type ByQueryResult,
   type IndexDefinition,
   type IndexState,
   type Properties,
@@ -15,6 +13,7 @@ export {
 export type { BulkFailure, BulkResponse } from './bulk-response.ts';
 export type { SearchConnection, SearchTls } from './connection.ts';
 export { elementsOf, membersOf, type RawMember } from './raw-json.ts';
+export { scanDocuments, type ScannedDocument, type ScanRequest } from './scan.ts';
 export { codeOfProblem, type StoreProblem } from './store-errors.ts';
 export {
   SearchStore,
