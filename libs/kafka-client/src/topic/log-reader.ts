@@ -43,6 +43,11 @@ export class LogReader {
     }
   }
 
+  /** The batch that holds the record at `offset`, or the first after it. */
+  async batchAt(partition: number, offset: bigint): Promise<FetchedBatch> {
+    return await this.#batchAt(partition, offset);
+  }
+
   async #batchAt(partition: number, offset: bigint): Promise<FetchedBatch> {
     return await untilDeadline(this.#cluster, this.#timeoutMs, async () => {
       await this.#needLeader(partition);
