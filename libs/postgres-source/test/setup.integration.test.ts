@@ -28,11 +28,23 @@ const KEYLESS_TABLES = `
     ALTER TABLE index_gone REPLICA IDENTITY USING INDEX gone; DROP INDEX gone;
   CREATE TABLE parted (a int, b text) PARTITION BY RANGE (a);
     CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (100);
+  CREATE TABLE leafkey (a int, b text) PARTITION BY RANGE (a);
+    CREATE TABLE leafkey_1 PARTITION OF leafkey (PRIMARY KEY (a)) FOR VALUES FROM (0) TO (100);
   CREATE TABLE keyed (a int PRIMARY KEY, b text);
   CREATE TABLE chosen (a int PRIMARY KEY, b int NOT NULL); CREATE UNIQUE INDEX chosen_b ON chosen (b);
     ALTER TABLE chosen REPLICA IDENTITY USING INDEX chosen_b;`;
-const WITHOUT = ['defer_pk', 'index_gone', 'no_ident', 'parted_1', 'plain', 'unique_only'];
-const WRITABLE = ['plain', 'unique_only', 'defer_pk', 'no_ident', 'index_gone', 'parted', 'keyed', 'chosen'];
+const WITHOUT = ['defer_pk', 'index_gone', 'no_ident', 'parted', 'parted_1', 'plain', 'unique_only'];
+const WRITABLE = [
+  'plain',
+  'unique_only',
+  'defer_pk',
+  'no_ident',
+  'index_gone',
+  'parted',
+  'leafkey',
+  'keyed',
+  'chosen',
+];
 
 /** The owner's INSERT, UPDATE and DELETE on each table; the first failure is thrown. */
 async function writeEverywhere(tables: readonly string[]): Promise<void> {

@@ -112,7 +112,7 @@ export const POSTGRES_ERRORS = {
     disposition: 'halt',
     exitCode: 78,
     summary: 'The replication slot does not exist any more: the changes since the stored position are lost.',
-    action: 'Run init --slot-only to make a new slot and record the gap, then take a new snapshot.',
+    action: 'Run init --accept-gap to make a new slot and record the gap, then take a new snapshot.',
   },
   PG_SLOT_FOREIGN: {
     disposition: 'halt',

@@ -7,16 +7,20 @@ export interface KeylessTable extends TableName {
   /** pg_class.relreplident as it is now. */
   readonly replicaIdentity: string;
   readonly reason: string;
+  /** The partitioned table it belongs to; itself where it is no partition. */
+  readonly root: TableName;
   /** A UNIQUE NOT NULL index that could identify rows: `--set-identity` uses it. */
   readonly uniqueIndex: string | null;
 }
 
 /**
  * PostgreSQL's own rule: FULL, or a valid index that is not deferrable and is the primary key (DEFAULT) or the chosen one
- * (USING INDEX). A UNIQUE NOT NULL index alone does not count. Partitions answer for themselves, not their root.
+ * (USING INDEX). A UNIQUE NOT NULL index alone does not count. Partitions answer for themselves; a root is listed beside
+ * them unless a partition has a key, since its changes are published under the root's identity.
  */
 const KEYLESS = `
 SELECT n.nspname AS schema, c.relname AS table, c.relreplident::text AS replica_identity,
+  rn.nspname AS root_schema, r.relname AS root_table,
   CASE c.relreplident
     WHEN 'n' THEN 'REPLICA IDENTITY NOTHING'
     WHEN 'i' THEN 'the index of its replica identity was dropped or is invalid'
@@ -29,14 +33,17 @@ SELECT n.nspname AS schema, c.relname AS table, c.relreplident::text AS replica_
         LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum WHERE a.attnotnull IS NOT TRUE)
     ORDER BY i.indnatts, ic.relname LIMIT 1) AS unique_index
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND c.oid >= 16384
+JOIN pg_class r ON r.oid = coalesce(pg_partition_root(c.oid), c.oid) JOIN pg_namespace rn ON rn.oid = r.relnamespace
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND c.oid >= 16384
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pgstream')
   AND c.relreplident <> 'f'
-  AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
-    AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)
+  AND NOT EXISTS (SELECT FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
+    WHERE (t.oid = c.oid OR (c.relkind = 'p' AND t.oid IN (SELECT relid FROM pg_partition_tree(c.oid))))
+      AND i.indisvalid AND i.indimmediate
+      AND CASE t.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)
 ORDER BY 1, 2`;
 
-/** All ordinary tables and partitions of the database without usable identity. */
+/** All tables and partitions of the database without usable identity. */
 export async function listKeyless(sql: Sql): Promise<KeylessTable[]> {
   const { rows } = await sql.query(KEYLESS);
   return rows.map((row) => ({
@@ -44,6 +51,7 @@ export async function listKeyless(sql: Sql): Promise<KeylessTable[]> {
     table: text(row, 'table'),
     replicaIdentity: text(row, 'replica_identity'),
     reason: text(row, 'reason'),
+    root: { schema: text(row, 'root_schema'), table: text(row, 'root_table') },
     uniqueIndex: optionalText(row, 'unique_index'),
   }));
 }

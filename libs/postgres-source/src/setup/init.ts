@@ -59,7 +59,7 @@ export async function init(connections: SetupConnections, options: InitOptions):
   assertMayBegin(plan, options);
   assertPreflight(await serverPreflight(sql, options.slot));
   if (options.only === 'slot') return { ...nothing(plan), slot: await makeSlot(connections, plan, options) };
-  const wanted = plan.createPublications.length > 0 ? await consent(plan, options) : [];
+  const wanted = await consent(plan, options);
   const migrations = await migrate(connections, plan);
   if (options.only === 'migrations') return { ...nothing(plan), migrations };
   await saveTriggerSettings(privileged, plan.mode);

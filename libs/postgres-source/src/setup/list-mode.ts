@@ -44,7 +44,7 @@ export async function addMissingTables(
 ): Promise<AddedTables> {
   const names = publicationNames(options.slot);
   const selection = options.filter ?? EVERY_TABLE;
-  const keyless = new Set((await keylessRoots(sql)).map(qualified));
+  const keyless = new Set((await listKeyless(sql)).map((table) => qualified(table.root)));
   const { rows } = await sql.query(CANDIDATES, [names.full, names.insertOnly]);
   const candidates = rows.map((row) => toCandidate(row, keyless));
   const open = candidates.filter((one) => !one.published && selectionIncludes(selection, one.name));
@@ -94,19 +94,6 @@ function moveSql({ name, target, elsewhere }: Candidate, names: PublicationNames
   const other = names[target === 'full' ? 'insertOnly' : 'full'];
   const drop = elsewhere ? `ALTER PUBLICATION ${quoteIdent(other)} DROP TABLE ${qualified(name)};` : '';
   return `${drop} ${addTableSql(names[target], name)}`;
-}
-
-/** A partitioned table has no identity of its own to speak of: it is keyless when one of its partitions is. */
-async function keylessRoots(sql: Sql): Promise<TableName[]> {
-  const tables = await listKeyless(sql);
-  const { rows } = await sql.query(
-    `SELECT DISTINCT n.nspname AS schema, c.relname AS table
-     FROM unnest($1::text[]) k (name) CROSS JOIN LATERAL to_regclass(k.name) leaf (oid)
-     JOIN pg_class c ON c.oid = coalesce(pg_partition_root(leaf.oid), leaf.oid)
-     JOIN pg_namespace n ON n.oid = c.relnamespace`,
-    [tables.map(qualified)],
-  );
-  return rows.map((row) => ({ schema: text(row, 'schema'), table: text(row, 'table') }));
 }
 
 /** False where somebody held a lock. */

@@ -149,7 +149,7 @@ function withFix(
   useIndex: boolean,
 ) {
   // A publication FOR ALL TABLES reaches tables that the filter leaves out as well.
-  const affected = tables.filter((table) => scope.kind === 'all' || selectionIncludes(filter, table));
+  const affected = tables.filter((table) => scope.kind === 'all' || selectionIncludes(filter, table.root));
   return affected.map((table) => ({ ...table, fix: identitySql(table, useIndex) }));
 }
 

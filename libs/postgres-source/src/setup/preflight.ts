@@ -219,8 +219,9 @@ async function triggerCheck(sql: Sql, { initialised, state }: Facts): Promise<Pr
 /** Settings that would change the text of values; our sessions pin them. */
 async function textSettingsCheck(sql: Sql): Promise<PreflightCheck> {
   const { rows } = await sql.query(
-    `SELECT array_agg(DISTINCT split_part(c, '=', 1)) AS names FROM pg_db_role_setting s, unnest(s.setconfig) c
+    `SELECT array_agg(DISTINCT lower(split_part(c, '=', 1))) AS names FROM pg_db_role_setting s, unnest(s.setconfig) c
      WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+       AND s.setrole IN (0, current_user::regrole)
        AND lower(split_part(c, '=', 1)) IN
          ('datestyle', 'intervalstyle', 'timezone', 'extra_float_digits', 'bytea_output', 'lc_monetary')`,
   );

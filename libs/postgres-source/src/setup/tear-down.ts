@@ -89,7 +89,7 @@ async function identityRestores(sql: Sql): Promise<string[]> {
   const { rows } = await sql.query(
     `SELECT n.nspname AS schema, c.relname AS table, s.previous::text AS was FROM pgstream.identity_set s
      JOIN pg_class c ON c.oid = s.table_oid JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relkind = 'r' AND (c.relreplident = 'f' OR (c.relreplident = 'i' AND s.previous <> 'i')) ORDER BY 1, 2`,
+     WHERE c.relkind IN ('r', 'p') AND (c.relreplident = 'f' OR (c.relreplident = 'i' AND s.previous <> 'i')) ORDER BY 1, 2`,
   );
   return rows.map((row) => {
     const change = { schema: text(row, 'schema'), table: text(row, 'table'), was: text(row, 'was') };
