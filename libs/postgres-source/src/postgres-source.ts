@@ -43,6 +43,8 @@ export interface PostgresSourceOptions {
 const BUFFER_BYTES = 32 * 1024 * 1024;
 const BATCH_BYTES = 512 * 1024;
 const RETRY_INITIAL_MS = 100;
+/** A connection that lasted this long starts the waits over. */
+const HEALTHY_MS = 10_000;
 const RETRY_MAX_MS = 10_000;
 /** A standby asks for the slot this often, plus as much again at random. */
 const STANDBY_MS = 1000;
@@ -142,7 +144,6 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
     this.#ending.abort();
     this.#reading = false;
     this.#wake();
-    this.#acknowledger.retry();
     await this.#acknowledger.settle();
     const session = this.#session;
     session?.finish();
@@ -198,11 +199,14 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
     const base = typeof connection === 'function' ? await connection() : connection;
     this.#ending.signal.throwIfAborted();
     const applicationName = `pgstream ${slot} ${instance}`;
-    const session = this.#newSession(sessionConfig(base, { applicationName, decodingWorkMem }), healthy);
+    const session = this.#newSession(sessionConfig(base, { applicationName, decodingWorkMem }));
     this.#session = session;
+    const startMs = this.#clock.now();
     try {
       await session.run();
     } finally {
+      // One that is accepted and cut at once, again and again, must not be tried ever faster
+      if (this.#clock.now() - startMs > HEALTHY_MS) healthy();
       this.#session = undefined;
       this.#cutter.discard();
     }
@@ -210,7 +214,7 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #newSession(client: ClientConfig, healthy: () => void): StreamSession {
+  #newSession(client: ClientConfig): StreamSession {
     const {
       slot,
       publications,
@@ -233,10 +237,7 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
       facts: this.#facts,
       observer: this.#observer,
       beforeStart: (found) => this.#beforeStart(found),
-      onStarted: () => {
-        healthy();
-        this.#role('leader');
-      },
+      onStarted: () => this.#role('leader'),
       onRead: () => this.#wake(),
       wanted: () => this.#reading,
     });

@@ -32,6 +32,7 @@ export class Acknowledger {
   #idle: Lsn;
   #idleFloor: Lsn;
   #working: Promise<void> | undefined;
+  #failed = false;
 
   constructor(start: Lsn, options: AcknowledgerOptions) {
     this.#options = options;
@@ -75,15 +76,17 @@ export class Acknowledger {
     if (this.#target > this.#confirmed) this.#work();
   }
 
-  /** Resolves when what was confirmed so far has been persisted, or failed to be. */
+  /** Persists what was confirmed so far, and resolves when that is done or failed. */
   async settle(): Promise<void> {
+    await this.#working;
+    this.retry();
     await this.#working;
   }
 
   #raise(lsn: Lsn): void {
     if (lsn > this.#target) this.#target = lsn;
     if (this.#target >= this.#idleFloor && this.#idle > this.#target) this.#target = this.#idle;
-    if (this.#target > this.#confirmed) this.#work();
+    this.#again();
   }
 
   #work(): void {
@@ -93,21 +96,29 @@ export class Acknowledger {
       return;
     }
     this.#working = this.#persist()
-      .catch((cause: unknown) => this.#options.onFailure(cause))
+      .catch((cause: unknown) => {
+        this.#failed = true;
+        this.#options.onFailure(cause);
+      })
       .finally(() => {
         this.#working = undefined;
-      });
+      })
+      .then(() => this.#again());
   }
 
   async #persist(): Promise<void> {
-    while (this.#target > this.#confirmed) {
-      const lsn = this.#target;
-      if (this.#options.history.pendingCheckpoint(lsn)) await this.#options.history.checkpoint(lsn);
-      this.#reach(lsn);
-    }
+    const lsn = this.#target;
+    await this.#options.history.checkpoint(lsn);
+    this.#reach(lsn);
+  }
+
+  /** The target may have grown meanwhile. After a failure the next retry is soon enough. */
+  #again(): void {
+    if (!this.#failed && this.#target > this.#confirmed) this.#work();
   }
 
   #reach(lsn: Lsn): void {
+    this.#failed = false;
     this.#confirmed = lsn;
     this.#options.onAdvance();
   }
