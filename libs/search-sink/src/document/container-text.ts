@@ -150,11 +150,25 @@ function escapedAt(cursor: Cursor): string {
   return char;
 }
 
+const stopTables = new Map<string, Uint8Array>();
+
+/** By ASCII code: 1 for the characters of `stops`. There are a handful of them. */
+function stopTable(stops: string): Uint8Array {
+  let table = stopTables.get(stops);
+  if (table === undefined) {
+    table = new Uint8Array(128);
+    for (let i = 0; i < stops.length; i += 1) table[stops.charCodeAt(i)] = 1;
+    stopTables.set(stops, table);
+  }
+  return table;
+}
+
 function unquotedUntil(cursor: Cursor, stops: string): string {
   const from = cursor.at;
   const { text } = cursor;
+  const table = stopTable(stops);
   let at = from;
-  while (at < text.length && !stops.includes(text.charAt(at))) at += 1;
+  while (at < text.length && table[text.charCodeAt(at)] !== 1) at += 1;
   cursor.at = at;
   return text.slice(from, at);
 }

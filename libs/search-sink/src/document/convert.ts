@@ -64,7 +64,8 @@ const SCALARS: Readonly<Record<ScalarKind, ScalarConverter>> = {
   interval: (text) => quoted(isoInterval(text)),
   bytea: (text) =>
     text.startsWith('\\x') ? `"${Buffer.from(text.slice(2), 'hex').toString('base64')}"` : undefined,
-  json: jsonJson,
+  json: (text, note) => jsonJson(text, embeddableJson(text), note),
+  jsonb: (text, note) => jsonJson(text, embeddableJson(text, true), note),
   hstore: (text) =>
     objectJson(parseHstore(text).map(([key, value]) => [key, value === null ? 'null' : quote(value)])),
   vector: (text) => (/^\[[-+\d.eE,]*\]$/.test(text) ? text : undefined),
@@ -85,8 +86,7 @@ function moneyJson(text: string): string | undefined {
   return NUMBER.test(digits) ? `"${digits}"` : undefined;
 }
 
-function jsonJson(text: string, note: Note): string {
-  const json = embeddableJson(text);
+function jsonJson(text: string, json: string | undefined, note: Note): string {
   if (json !== undefined) return json;
   note.lossy = true;
   return quote(text);

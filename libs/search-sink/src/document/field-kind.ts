@@ -7,7 +7,7 @@ import type { ColumnShape, ColumnSpec } from '@pgstream/wal-event';
  * - `numeric`, `money`: the digits as a JSON string, which `double` fields coerce.
  * - `text`: searchable as a whole and by words. `keyword`: as a whole. `stored`: kept, not searchable.
  * - `date`, `timestamp`: ISO 8601 with microseconds. `interval`: ISO 8601 duration. `bytea`: base64.
- * - `json`: the JSON itself. `hstore`: object of strings. `vector`: array of numbers.
+ * - `json`, `jsonb`: the JSON itself. `hstore`: object of strings. `vector`: array of numbers.
  */
 export type FieldKind =
   | { readonly kind: ScalarKind }
@@ -34,6 +34,7 @@ export type ScalarKind =
   | 'interval'
   | 'bytea'
   | 'json'
+  | 'jsonb'
   | 'hstore'
   | 'vector';
 
@@ -57,7 +58,8 @@ const SCALARS: ReadonlyMap<string, ScalarKind> = new Map<string, ScalarKind>([
   ...names('time', 'time|timetz|time without time zone|time with time zone'),
   ...names('interval', 'interval'),
   ...names('bytea', 'bytea'),
-  ...names('json', 'json|jsonb'),
+  ...names('json', 'json'),
+  ...names('jsonb', 'jsonb'),
   ...names('hstore', 'hstore'),
   ...names('vector', 'vector|halfvec'),
 ]);

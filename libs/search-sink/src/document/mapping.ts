@@ -58,7 +58,7 @@ export function shapeOf(column: Partial<TypeShape>): TypeShape | undefined {
 
 function mappingOfField(field: FieldKind, layout: Layout): FieldMapping {
   // inside arrays and composites JSON is JSON in both layouts
-  if (field.kind === 'array') return mappingOfField(field.of, field.of.kind === 'json' ? 'table' : layout);
+  if (field.kind === 'array') return mappingOfField(field.of, isJson(field.of) ? 'table' : layout);
   if (field.kind === 'range' || field.kind === 'multirange') return { type: rangeType(field.of) };
   if (field.kind === 'composite') {
     const properties = field.attributes.map(({ name, field: of }) => [
@@ -67,7 +67,7 @@ function mappingOfField(field: FieldKind, layout: Layout): FieldMapping {
     ]);
     return { properties: Object.fromEntries(properties) };
   }
-  if (layout === 'pgstream' && field.kind === 'json') return { type: 'text' };
+  if (layout === 'pgstream' && isJson(field)) return { type: 'text' };
   if (layout === 'pgstream' && field.kind === 'time') {
     return { type: 'date', format: TIME_FORMATS, ignore_malformed: true };
   }
@@ -83,6 +83,7 @@ const SCALAR_MAPPINGS = {
   float: { type: 'double', ignore_malformed: true },
   time: KEYWORD,
   json: { type: 'object', enabled: false },
+  jsonb: { type: 'object', enabled: false },
   boolean: { type: 'boolean' },
   text: TEXT,
   keyword: KEYWORD,
@@ -94,6 +95,10 @@ const SCALAR_MAPPINGS = {
   hstore: { type: 'object', enabled: false },
   vector: { type: 'float', index: false, doc_values: false },
 } as const;
+
+function isJson(field: FieldKind): boolean {
+  return field.kind === 'json' || field.kind === 'jsonb';
+}
 
 function rangeType(bound: FieldKind): string {
   if (bound.kind === 'integer') return 'long_range';

@@ -30,7 +30,7 @@ export function writerOf(field: FieldKind, layout: Layout): ValueWriter {
   if (field.kind === 'float') return writeLiteral;
   if (field.kind === 'numeric') return layout === 'table' ? writeDigits : writeLiteral;
   if (field.kind === 'timestamp') return writeTimestamp(field);
-  if (field.kind === 'json' && layout === 'pgstream') return null;
+  if (layout === 'pgstream' && (field.kind === 'json' || field.kind === 'jsonb')) return null;
   return converting(field);
 }
 
