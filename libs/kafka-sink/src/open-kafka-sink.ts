@@ -1,6 +1,5 @@
 import {
   Cluster,
-  createKafka,
   ensureTopic,
   IdempotentProducer,
   LogReader,
@@ -85,8 +84,7 @@ interface Opening {
 export async function openKafkaSink(options: KafkaSinkOptions): Promise<KafkaSink> {
   const settings: Settings = { ...KAFKA_SINK_DEFAULTS, ...options };
   const { connection, topic, onEvent, deliveryTimeoutMs } = settings;
-  const kafka = createKafka(connection, (line) => onEvent({ kind: 'log', line }));
-  const facts = await ensureTopic(kafka, settings);
+  const facts = await ensureTopic(connection, settings, (line) => onEvent({ kind: 'log', line }));
   if (facts.created) onEvent({ kind: 'topic_created', topic });
   const cluster = new Cluster(connection, topic);
   const routing = { ...settings.routing, keying: settings.keying, partitions: String(facts.partitions) };

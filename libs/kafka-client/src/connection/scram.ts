@@ -22,8 +22,8 @@ export interface ScramCredentials {
 export async function scramAuthenticate(
   credentials: ScramCredentials,
   exchange: (message: Buffer) => Promise<Buffer>,
+  nonce = randomBytes(24).toString('base64'),
 ): Promise<void> {
-  const nonce = randomBytes(24).toString('base64');
   const name = credentials.username.replaceAll('=', '=3D').replaceAll(',', '=2C');
   const clientFirst = `n=${name},r=${nonce}`;
   const serverFirst = (await exchange(Buffer.from(`n,,${clientFirst}`))).toString();

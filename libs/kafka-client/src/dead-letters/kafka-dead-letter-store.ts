@@ -1,11 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { eventId, type DeadLetter, type DeadLetterStore } from '@pgstream/wal-event';
 import { Cluster } from '../connection/cluster.ts';
-import {
-  createKafka,
-  type KafkaConnectionOptions,
-  type KafkaLogLine,
-} from '../connection/kafka-connection.ts';
+import type { KafkaConnectionOptions, KafkaLogLine } from '../connection/kafka-connection.ts';
 import { IdempotentProducer } from '../producer/idempotent-producer.ts';
 import { RecordBatchWriter } from '../protocol/record-batch-writer.ts';
 import { ensureTopic } from '../topic/ensure-topic.ts';
@@ -83,14 +79,15 @@ export class KafkaDeadLetterStore implements DeadLetterStore {
 
   async #open(): Promise<Session> {
     const { connection, autoCreate, replicationFactor, deliveryTimeoutMs, onLog } = this.#options;
-    const facts = await ensureTopic(createKafka(connection, onLog), {
+    const settings = {
       topic: this.topic,
       partitions: 1,
       replicationFactor,
       autoCreate,
       maxMessageBytes: MAX_MESSAGE_BYTES,
       settings: { 'retention.ms': '-1' },
-    });
+    };
+    const facts = await ensureTopic(connection, settings, onLog);
     const cluster = new Cluster(connection, this.topic);
     await cluster.refresh();
     const { requestTimeoutMs } = connection;

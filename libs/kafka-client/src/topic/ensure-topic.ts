@@ -1,5 +1,11 @@
 import { PipelineError } from '@pgstream/failure';
-import kafkajs, { type Admin, type Kafka } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
+import { Cluster } from '../connection/cluster.ts';
+import {
+  createKafka,
+  type KafkaConnectionOptions,
+  type KafkaLogLine,
+} from '../connection/kafka-connection.ts';
 
 export interface TopicOptions {
   readonly topic: string;
@@ -28,11 +34,18 @@ const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
  * @throws {PipelineError} `KAFKA_TOPIC_MISSING`, `KAFKA_TOPIC_UNFIT` (fewer partitions than configured),
  * `KAFKA_AUTH_FAILED`, `KAFKA_UNREACHABLE`.
  */
-export async function ensureTopic(kafka: Kafka, options: TopicOptions): Promise<TopicFacts> {
-  const admin = kafka.admin({ retry: { retries: 3 } });
+export async function ensureTopic(
+  connection: KafkaConnectionOptions,
+  options: TopicOptions,
+  onLog: (line: KafkaLogLine) => void,
+): Promise<TopicFacts> {
+  // Our own connection looks first: it fails at once and says why, where the library retries for seconds.
+  const exists = await topicExists(connection, options.topic);
+  if (!exists && !options.autoCreate) throw missing(options.topic);
+  const admin = createKafka(connection, onLog).admin({ retry: { retries: 3 } });
   try {
     await admin.connect();
-    const created = await create(admin, options);
+    const created = !exists && (await create(admin, options));
     const partitions = await partitionCount(admin, options.topic);
     if (partitions < options.partitions) {
       const detail = `Topic ${options.topic} has ${partitions} partitions, ${options.partitions} are configured.`;
@@ -46,9 +59,21 @@ export async function ensureTopic(kafka: Kafka, options: TopicOptions): Promise<
   }
 }
 
+async function topicExists(connection: KafkaConnectionOptions, topic: string): Promise<boolean> {
+  const cluster = new Cluster(connection, topic);
+  try {
+    await cluster.refresh();
+    return true;
+  } catch (cause) {
+    if (cause instanceof PipelineError && cause.code === 'KAFKA_TOPIC_MISSING') return false;
+    throw cause;
+  } finally {
+    cluster.close();
+  }
+}
+
 async function create(admin: Admin, options: TopicOptions): Promise<boolean> {
   const { topic, partitions, replicationFactor } = options;
-  if (!options.autoCreate || (await admin.listTopics()).includes(topic)) return false;
   const settings = { 'max.message.bytes': String(options.maxMessageBytes), ...options.settings };
   const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
   return await admin.createTopics({
@@ -82,9 +107,7 @@ function adminFailure(cause: unknown, topic: string): PipelineError {
   if (cause instanceof PipelineError) return cause;
   const type = typeOf(cause);
   const detail = `Topic ${topic}: ${cause instanceof Error ? cause.message : String(cause)}.`;
-  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
-    return new PipelineError('KAFKA_TOPIC_MISSING', { cause, detail: `Topic ${topic}.` });
-  }
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return missing(topic, cause);
   if (type.endsWith('AUTHORIZATION_FAILED') || isAuthentication(cause)) {
     return new PipelineError('KAFKA_AUTH_FAILED', { cause, detail });
   }
@@ -96,6 +119,10 @@ function adminFailure(cause: unknown, topic: string): PipelineError {
   ];
   if (isOurFault.includes(type)) return new PipelineError('KAFKA_TOPIC_UNFIT', { cause, detail });
   return new PipelineError('KAFKA_UNREACHABLE', { cause, detail });
+}
+
+function missing(topic: string, cause?: unknown): PipelineError {
+  return new PipelineError('KAFKA_TOPIC_MISSING', { cause, detail: `Topic ${topic}.` });
 }
 
 /** kafkajs wraps the error that exhausted its retries. */
