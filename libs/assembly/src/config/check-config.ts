@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import zlib from 'node:zlib';
-import { databaseOf } from './database-url.ts';
+import { urlFaults } from './postgres-urls.ts';
 import { routeOf } from './route.ts';
 import type { PgstreamConfig } from './settings.ts';
 
@@ -11,7 +11,7 @@ export type ConfigNeed = 'route' | 'postgres' | 'none';
 export function checkConfig(config: PgstreamConfig, need: ConfigNeed): readonly string[] {
   return [
     ...needFaults(config, need),
-    ...postgresFaults(config),
+    ...urlFaults(config),
     ...tlsFaults('PGSTREAM_KAFKA_TLS', config.kafka.tls),
     ...tlsFaults('PGSTREAM_SEARCH_TLS', config.search.tls),
     ...saslFaults(config),
@@ -30,23 +30,6 @@ function needFaults(config: PgstreamConfig, need: ConfigNeed): readonly string[]
   if (need !== 'route') return [];
   const route = routeOf(config);
   return 'faults' in route ? route.faults : [];
-}
-
-function postgresFaults({ postgres }: PgstreamConfig): readonly string[] {
-  const { url, adminUrl, schemaLogUrl } = postgres;
-  if (url === null) return [];
-  const own = databaseOf(url);
-  const faults: string[] = [];
-  for (const [name, other] of [
-    ['PGSTREAM_POSTGRES_ADMIN_URL (--admin-url)', adminUrl],
-    ['PGSTREAM_INJECTOR_STORE_POSTGRES_URL', schemaLogUrl],
-  ] as const) {
-    if (other === null || databaseOf(other).database === own.database) continue;
-    faults.push(
-      `${name} must name the database of PGSTREAM_POSTGRES_LISTENER_URL, "${own.database}", and names "${databaseOf(other).database}"`,
-    );
-  }
-  return faults;
 }
 
 interface TlsSettings {
@@ -120,7 +103,7 @@ export const HAS_ZSTD = 'zstdCompress' in zlib;
 function compressionFaults({ kafka }: PgstreamConfig): readonly string[] {
   return kafka.writer.compression === 'zstd' && !HAS_ZSTD
     ? [
-        `PGSTREAM_KAFKA_WRITER_COMPRESSION=zstd needs Node 22.15 or newer; this is ${process.version}. Use gzip or none`,
+        `PGSTREAM_KAFKA_WRITER_COMPRESSION=zstd needs Node 22.15 or newer; this is ${process.version}. Use none`,
       ]
     : [];
 }

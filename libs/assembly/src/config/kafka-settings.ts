@@ -180,7 +180,7 @@ export const kafkaSettings = {
     }),
   },
   writer: {
-    compression: optional(choice('zstd', 'gzip', 'none'), {
+    compression: optional(choice('zstd', 'none'), {
       env: 'PGSTREAM_KAFKA_WRITER_COMPRESSION',
       doc: 'Unset: zstd, or none under a Node older than 22.15, which has no zstd.',
     }),

@@ -3,12 +3,12 @@ import { flatten } from '@pgstream/service-runtime';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defaultSlotName } from './database-url.ts';
+import { slotNameOf } from './postgres-urls.ts';
 import { loadPgstreamConfig } from './load.ts';
 import { retryPolicy } from './retry-policy.ts';
 import { routeOf, searchUrlOf } from './route.ts';
 import { SETTINGS } from './settings.ts';
-import { parseTablePattern, selects, singleTable, tableFilter } from './table-filter.ts';
+import { selects, selectsOneTable, tableSelection } from './table-filter.ts';
 
 const PG = 'postgres://replicador:Pass_Stream_2026@10.0.1.10:5432/ecommerce_db';
 
@@ -113,6 +113,7 @@ test.each<[string, NodeJS.ProcessEnv, string]>([
   ],
   ['waits upside down', { PGSTREAM_SEARCH_STORE_EXP_BACKOFF_MAX_INTERVAL: '10ms' }, 'is above'],
   ['a malformed slot', { PGSTREAM_POSTGRES_REPLICATION_SLOT_NAME: 'Bad-Slot' }, 'lower-case letters'],
+  ['a URL with an unknown parameter', { PGSTREAM_POSTGRES_ADMIN_URL: `${PG}?sslmod=x` }, 'unknown parameter'],
   ['a misspelt name', { PGSTREAM_POSTGRES_LISTENER_URI: PG }, 'did you mean PGSTREAM_POSTGRES_LISTENER_URL?'],
 ])('%s: refused', (_what, env, words) => {
   const message = faultsOf({
@@ -178,28 +179,34 @@ test.each([
   ['postgres://u@h:1/My.App-db', 'pgstream_my_app_db_slot'],
   ['postgres://postgres:postgres@localhost?sslmode=disable', 'pgstream_postgres_slot'],
 ])('the slot of %s is %s', (url, slot) => {
-  expect(defaultSlotName(url)).toBe(slot);
+  expect(slotNameOf(routed({ PGSTREAM_POSTGRES_LISTENER_URL: url, PGSTREAM_TARGET: 'stdout' }).config)).toBe(
+    slot,
+  );
 });
 
 describe('table filters', () => {
-  test.each<[string[] | null, string[] | null, string, boolean]>([
-    [['t'], null, 'public.t', true],
-    [['t'], null, 'app.t', false],
-    [['app.*'], null, 'app.anything', true],
-    [['*.*'], ['app.secret'], 'app.secret', false],
-    [['app.secret'], ['app.*'], 'app.secret', false],
-    [null, null, 'any.any', true],
-    [['app.order_*'], null, 'app.order_2026', true],
-    [['app.a+b'], null, 'app.aab', false],
+  test.each<[string, string, string, boolean]>([
+    ['t', '', 'public.t', true],
+    ['t', '', 'app.t', false],
+    ['app.*', '', 'app.anything', true],
+    ['*.*', 'app.secret', 'app.secret', false],
+    ['*', 'app.*', 'app.secret', false],
+    ['app.secret', 'app.*', 'app.secret', false],
+    ['', '', 'any.any', true],
+    ['app.order_*', '', 'app.order_2026', true],
+    ['app.a+b', '', 'app.aab', false],
   ])('include %j, exclude %j: %s is %j', (include, exclude, name, selected) => {
-    const { schema, table } = parseTablePattern(name);
-    expect(selects(tableFilter(include, exclude), schema, table)).toBe(selected);
+    const { config } = loadPgstreamConfig({
+      env: { PGSTREAM_FILTER_INCLUDE_TABLES: include, PGSTREAM_FILTER_EXCLUDE_TABLES: exclude },
+      need: 'none',
+    });
+    const [schema = '', table = ''] = name.split('.');
+    expect(selects(tableSelection(config), schema, table)).toBe(selected);
   });
 
   test('exactly one table is selected only when it is named', () => {
-    expect(singleTable(tableFilter(['productos'], null))).toEqual(parseTablePattern('public.productos'));
-    expect(singleTable(tableFilter(['public.*'], null))).toBeNull();
-    expect(singleTable(tableFilter(null, null))).toBeNull();
+    const one = (...include: string[]) => selectsOneTable({ include, exclude: [] });
+    expect([one('productos'), one('public.*'), one(), one('a', 'b')]).toEqual([true, false, false, false]);
   });
 });
 

@@ -7,10 +7,9 @@ import {
   matching,
   optional,
   setting,
-  url,
 } from '@pgstream/service-runtime';
 
-const PG_URL = url('postgres', 'postgresql');
+const PG_URL = matching(/^postgres(ql)?:\/\//, 'a URL that starts with postgres:// or postgresql://');
 const LISTENER = 'PGSTREAM_POSTGRES_LISTENER';
 
 export const postgresSettings = {

@@ -26,6 +26,9 @@ export function routeOf(config: PgstreamConfig): Route | { readonly faults: read
     );
   } else faults.push(...targetFaults(config, target));
   if (source === 'kafka' && target === 'kafka') faults.push('source and target cannot both be Kafka');
+  // Partitions have an order of their own each, so a file could not tell what it holds already.
+  if (source === 'kafka' && target === 'ndjson')
+    faults.push('the target ndjson needs PostgreSQL as its source');
   return faults.length === 0 && source !== null && target !== undefined ? { source, target } : { faults };
 }
 

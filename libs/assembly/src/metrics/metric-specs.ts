@@ -80,10 +80,10 @@ export const PRODUCER_METRICS = {
     help: 'Replication connections that were lost.',
     labels: [],
   },
-  pgstream_source_schema_changes_total: {
+  pgstream_source_filtered_total: {
     type: 'counter',
-    help: 'Schema records, by who saw the change.',
-    labels: ['witness'],
+    help: 'Changes of tables that the filters leave out.',
+    labels: [],
   },
   pgstream_source_gaps: {
     type: 'gauge',
@@ -144,12 +144,8 @@ export const KAFKA_SINK_METRICS = {
     help: 'Records that were in the log already after a restart.',
     labels: ['topic'],
   },
-  pgstream_kafka_produce_seconds: {
-    type: 'histogram',
-    help: 'Time from sending a round to its acknowledgement.',
-    labels: ['topic'],
-    buckets: SECONDS,
-  },
+  pgstream_kafka_rounds_total: { type: 'counter', help: 'Rounds of produce requests.', labels: ['topic'] },
+  pgstream_kafka_heartbeats_total: { type: 'counter', help: 'Heartbeat records written.', labels: ['topic'] },
 } as const satisfies MetricTable;
 
 /** Processes that read Kafka. */
@@ -179,6 +175,12 @@ export const CONSUMER_METRICS = {
     help: 'Records at or below a position that was seen.',
     labels: ['group', 'topic'],
   },
+  pgstream_consumer_read_records_total: {
+    type: 'counter',
+    help: 'Records read, without heartbeats and records seen before.',
+    labels: ['group', 'topic'],
+  },
+  pgstream_consumer_commits_total: { type: 'counter', help: 'Offset commits.', labels: ['group', 'topic'] },
   pgstream_rebalances_total: {
     type: 'counter',
     help: 'Rebalances that this worker lived through.',
@@ -209,6 +211,13 @@ export const SEARCH_SINK_METRICS = {
     labels: [],
     buckets: SECONDS,
   },
+  pgstream_search_bulk_bytes_total: { type: 'counter', help: 'Bytes of bulk bodies.', labels: [] },
+  pgstream_search_refresh_seconds: {
+    type: 'histogram',
+    help: 'Duration of a refresh.',
+    labels: [],
+    buckets: SECONDS,
+  },
   pgstream_search_bulk_retries_total: {
     type: 'counter',
     help: 'Items sent again after 429 or 5xx.',
@@ -226,7 +235,7 @@ export const SEARCH_SINK_METRICS = {
   },
   pgstream_search_skipped_total: {
     type: 'counter',
-    help: 'Changes that are not indexed, by reason: no_key, dropped_table.',
+    help: 'Changes that are not indexed, by reason: `keyless` (table without a key), `late` (row of a dropped table).',
     labels: ['reason'],
   },
   pgstream_search_stale_tables: {

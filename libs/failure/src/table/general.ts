@@ -13,6 +13,12 @@ export const GENERAL_ERRORS = {
     summary: 'A setting asks for a feature that this version does not have.',
     action: 'Remove the setting named in the message, or install a version that has the feature.',
   },
+  FILE_UNUSABLE: {
+    disposition: 'halt',
+    exitCode: 78,
+    summary: 'The file of the target ndjson cannot be written, or holds something else than records.',
+    action: 'Name a file in a folder that this process may write to, new or written by pgstream before.',
+  },
   HEALTH_ADDRESS_UNAVAILABLE: {
     disposition: 'halt',
     exitCode: 78,
@@ -24,6 +30,12 @@ export const GENERAL_ERRORS = {
     summary: 'A record does not have the form of the event contract.',
     action:
       'Read the dead letter; see who else writes to the topic; correct the writer and retry the letter.',
+  },
+  RETRIES_EXHAUSTED: {
+    disposition: 'halt',
+    summary: 'Something that time can heal did not heal within the configured number of attempts.',
+    action:
+      'See the last failure; the supervisor restarts the process. The *_MAX_RETRIES settings say how many attempts.',
   },
   UNCLASSIFIED: {
     disposition: 'halt',

@@ -13,6 +13,8 @@ export interface HealthOptions {
   readonly metrics: Registry | null;
   /** The path of the metrics; `/metrics` always works. */
   readonly metricsPath?: string;
+  /** Called before each scrape: brings gauges up to date. */
+  readonly beforeMetrics?: () => void;
   /** A part that is busy and does nothing for so long is stuck. */
   readonly stuckAfterMs: number;
 }
@@ -78,29 +80,31 @@ export class HealthServer {
     for (const path of ['/livez', '/health']) {
       server.get(path, (_request, reply) => {
         const stuck = this.#watchdog.stuck(systemClock.now());
-        return reply
-          .code(stuck.length === 0 ? 200 : 503)
-          .send({ status: stuck.length === 0 ? 'ok' : 'stuck', stuck });
+        const isStuck = stuck.length > 0;
+        return reply.code(isStuck ? 503 : 200).send({ status: isStuck ? 'stuck' : 'ok', stuck });
       });
     }
     for (const path of ['/readyz', '/ready']) {
       server.get(path, async (_request, reply) => {
         const failures = await this.#failures();
-        return reply.code(failures.length === 0 ? 200 : 503).send({
-          status: failures.length === 0 ? 'ready' : 'not ready',
-          failures,
-        });
+        const isReady = failures.length === 0;
+        return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready', failures });
       });
     }
     server.get('/status', (_request, reply) =>
       reply.send({ status: 'ok', version: this.#options.version, phase: this.#phase }),
     );
-    const { metrics } = this.#options;
+    this.#metricRoutes();
+  }
+
+  #metricRoutes(): void {
+    const { metrics, metricsPath = '/metrics', beforeMetrics } = this.#options;
     if (metrics === null) return;
-    for (const path of new Set(['/metrics', this.#options.metricsPath ?? '/metrics'])) {
-      server.get(path, async (_request, reply) =>
-        reply.type(metrics.contentType).send(await metrics.metrics()),
-      );
+    for (const path of new Set(['/metrics', metricsPath])) {
+      this.#server.get(path, async (_request, reply) => {
+        beforeMetrics?.();
+        return reply.type(metrics.contentType).send(await metrics.metrics());
+      });
     }
   }
 

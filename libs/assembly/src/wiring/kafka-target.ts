@@ -1,0 +1,130 @@
+import { KafkaDeadLetterStore } from '@pgstream/kafka-client';
+import {
+  openKafkaSink,
+  type KafkaSink,
+  type KafkaSinkEvent,
+  type KafkaSinkOptions,
+} from '@pgstream/kafka-sink';
+import { observedDeadLetters } from '@pgstream/pipeline';
+import { createMetrics } from '@pgstream/service-runtime';
+import type { DeadLetterStore } from '@pgstream/wal-event';
+import { HAS_ZSTD } from '../config/check-config.ts';
+import { retryPolicy } from '../config/retry-policy.ts';
+import { KAFKA_SINK_METRICS } from '../metrics/metric-specs.ts';
+import { followCounter } from '../runtime/follow-counter.ts';
+import type { RunContext } from '../runtime/run-context.ts';
+import { startWithRetry } from '../runtime/start-with-retry.ts';
+import { kafkaConnection, kafkaLog } from './kafka-connection.ts';
+import { LazySink } from './lazy-sink.ts';
+import { parked } from './parked.ts';
+import type { PostgresEnd } from './postgres-end.ts';
+
+const DEFAULT_PARTITIONS = 12;
+
+/** Kafka behind the slot of `postgres`. It is opened when this process becomes the leader. */
+export function kafkaTarget(context: RunContext, postgres: PostgresEnd): LazySink {
+  const { config, defer } = context;
+  const letters = kafkaDeadLetters(context, 'writer');
+  defer('dead letters', () => letters.store.close());
+  return new LazySink('kafka', async () => {
+    const sink = await startWithRetry(
+      context,
+      { part: 'kafka', policy: retryPolicy(config.postgres.retry) },
+      () => openKafkaSink(sinkOptions(context, postgres, letters.observed)),
+    );
+    exportKafkaSink(context, sink);
+    return sink;
+  });
+}
+
+export function kafkaDeadLetters(
+  context: RunContext,
+  end: 'reader' | 'writer',
+): { readonly store: KafkaDeadLetterStore; readonly observed: DeadLetterStore } {
+  const { config, log } = context;
+  const store = new KafkaDeadLetterStore({
+    connection: kafkaConnection(config, end),
+    topic: config.kafka.topic.name,
+    // Letters must never be lost for want of a topic, so this one is always created.
+    autoCreate: true,
+    replicationFactor: config.kafka.topic.replicationFactor,
+    deliveryTimeoutMs: DELIVERY_TIMEOUT_MS,
+    onLog: kafkaLog(log),
+  });
+  return { store, observed: observedDeadLetters(store, (letter) => parked(context, letter)) };
+}
+
+const DELIVERY_TIMEOUT_MS = 120_000;
+
+function sinkOptions(
+  context: RunContext,
+  postgres: PostgresEnd,
+  deadLetters: DeadLetterStore,
+): KafkaSinkOptions {
+  const { config, log } = context;
+  const { topic, writer } = config.kafka;
+  const { state } = postgres.start;
+  return {
+    connection: kafkaConnection(config, 'writer'),
+    topic: topic.name,
+    // Unset: whatever an existing topic has, and the default where it is created.
+    partitions: topic.partitions ?? (topic.autoCreate ? DEFAULT_PARTITIONS : 1),
+    autoCreate: topic.autoCreate,
+    replicationFactor: topic.replicationFactor,
+    maxMessageBytes: topic.maxMessageBytes,
+    keying: topic.keyMode,
+    sourceId: `${state.systemId}/${postgres.database.settings.database}/${postgres.slot}`,
+    slotName: postgres.slot,
+    epoch: state.epoch,
+    routing: {
+      include: (config.filter.include ?? []).join(','),
+      exclude: (config.filter.exclude ?? []).join(','),
+      publications: state.publications.join(','),
+    },
+    isConfirmed: postgres.isConfirmed,
+    deadLetters,
+    onEvent: (event) => logEvent(log, event),
+    compression: writer.compression ?? (HAS_ZSTD ? 'zstd' : 'none'),
+    maxQueueBytes: writer.maxQueueBytes,
+    heartbeatIntervalMs: writer.heartbeatIntervalMs,
+    ...(writer.batchBytes === null ? {} : { maxBatchBytes: writer.batchBytes }),
+    ...(writer.batchRecords === null ? {} : { maxBatchRecords: writer.batchRecords }),
+  };
+}
+
+function logEvent(log: RunContext['log'], event: KafkaSinkEvent): void {
+  switch (event.kind) {
+    case 'log':
+      kafkaLog(log)(event.line);
+      break;
+    case 'topic_created':
+      log.info({ topic: event.topic }, 'topic created');
+      break;
+    case 'waiting_for_predecessor':
+      log.warn({ waitMs: event.waitMs }, 'waiting until requests of an earlier producer have ended');
+      break;
+    case 'recovered':
+      log.info(
+        { partitions: event.tails.length, producerEpoch: event.producerEpoch },
+        'positions read from the topic',
+      );
+      break;
+    default:
+      break;
+  }
+}
+
+function exportKafkaSink(context: RunContext, sink: KafkaSink): void {
+  const metrics = createMetrics(KAFKA_SINK_METRICS, context.registry);
+  const topic = { topic: context.config.kafka.topic.name };
+  const follow = [
+    followCounter(metrics.pgstream_kafka_produced_records_total, topic, () => sink.stats.records),
+    followCounter(metrics.pgstream_kafka_produced_bytes_total, topic, () => sink.stats.bytes),
+    followCounter(metrics.pgstream_kafka_skipped_records_total, topic, () => sink.stats.known),
+    followCounter(metrics.pgstream_kafka_rounds_total, topic, () => sink.stats.rounds),
+    followCounter(metrics.pgstream_kafka_heartbeats_total, topic, () => sink.stats.heartbeats),
+  ];
+  context.onScrape(() => {
+    for (const bring of follow) bring();
+  });
+}

@@ -1,0 +1,94 @@
+import { SearchSink, type SearchNotice, type SearchObserver } from '@pgstream/search-sink';
+import type { SearchStore } from '@pgstream/search-store';
+import { createMetrics } from '@pgstream/service-runtime';
+import type { DeadLetterStore } from '@pgstream/wal-event';
+import { retryPolicy } from '../config/retry-policy.ts';
+import { selectsOneTable, tableSelection } from '../config/table-filter.ts';
+import { SEARCH_SINK_METRICS } from '../metrics/metric-specs.ts';
+import type { RunContext } from '../runtime/run-context.ts';
+import { startWithRetry } from '../runtime/start-with-retry.ts';
+
+/** @throws {PipelineError} what time cannot heal: wrong password, TLS, a store that is none. */
+export async function searchTarget(
+  context: RunContext,
+  store: SearchStore,
+  deadLetters: DeadLetterStore,
+): Promise<SearchSink> {
+  const { config, log } = context;
+  const policy = retryPolicy(config.search.retry);
+  const info = await startWithRetry(context, { part: 'search', policy }, () => store.info());
+  log.info({ distribution: info.distribution, version: info.version }, 'search cluster found');
+  const { search } = config;
+  return new SearchSink({
+    store,
+    deadLetters,
+    layout: search.layout,
+    indexTemplate: search.indexTemplate,
+    singleTable: selectsOneTable(tableSelection(config)),
+    hashDocIds: search.hashDocIds,
+    handleDdl: search.handleDdl,
+    indexSettings: {
+      number_of_shards: search.shards,
+      number_of_replicas: search.replicas,
+      gc_deletes: `${search.gcDeletesMs}ms`,
+    },
+    maxUnsettledBytes: Math.min(search.maxQueueBytes, config.route.memoryBytes),
+    backoff: { initialMs: policy.initialMs, maxMs: policy.maxMs },
+    observer: searchObserver(context),
+    ...(search.index === null ? {} : { pinnedIndex: search.index }),
+    ...(search.batchBytes === null ? {} : { maxBulkBytes: search.batchBytes }),
+    ...(search.batchItems === null ? {} : { maxBulkDocuments: search.batchItems }),
+    ...(search.refresh === 'none' ? { refreshIntervalMs: 0 } : {}),
+  });
+}
+
+const WARNINGS: ReadonlySet<SearchNotice> = new Set<SearchNotice>([
+  'index_missing',
+  'schema_change_ignored',
+  'columns_not_mapped',
+  'table_keyless',
+  'table_stale',
+  'late_rows',
+  'document_refused',
+  'retrying',
+]);
+
+function searchObserver({ registry, log, metrics: process }: RunContext): SearchObserver {
+  const metrics = createMetrics(SEARCH_SINK_METRICS, registry);
+  return {
+    indexed: (count) => metrics.pgstream_search_documents_total.inc({ outcome: 'indexed' }, count),
+    deleted: (count) => metrics.pgstream_search_documents_total.inc({ outcome: 'deleted' }, count),
+    conflicts: (count) => metrics.pgstream_search_conflicts_total.inc(count),
+    parked: (code, count) => metrics.pgstream_search_parked_total.inc({ code }, count),
+    incomplete: (columns) => metrics.pgstream_search_incomplete_documents_total.inc(columns),
+    ignored: (values) => metrics.pgstream_search_ignored_values_total.inc(values),
+    keyless: (rows) => metrics.pgstream_search_skipped_total.inc({ reason: 'keyless' }, rows),
+    late: (rows) => metrics.pgstream_search_skipped_total.inc({ reason: 'late' }, rows),
+    bulk: ({ bytes, durationMs }) => {
+      metrics.pgstream_search_bulk_seconds.observe(durationMs / 1000);
+      metrics.pgstream_search_bulk_bytes_total.inc(bytes);
+    },
+    retried: (code, items) => {
+      metrics.pgstream_search_bulk_retries_total.inc({ code }, items);
+      process.pgstream_retries_total.inc({ part: 'search', code });
+    },
+    refreshed: ({ durationMs }) => metrics.pgstream_search_refresh_seconds.observe(durationMs / 1000),
+    staleTables: (count) => metrics.pgstream_search_stale_tables.set(count),
+    notice: (event, facts) => log[WARNINGS.has(event) ? 'warn' : 'info']({ event, ...facts }, NOTICES[event]),
+  };
+}
+
+const NOTICES: Readonly<Record<SearchNotice, string>> = {
+  index_created: 'index created',
+  index_missing: 'an index is gone and is made again',
+  index_generation: 'the source is another cluster: a new generation of the index',
+  schema_change_applied: 'schema change applied',
+  schema_change_ignored: 'schema change not applied',
+  columns_not_mapped: 'new columns stay in _source only',
+  table_keyless: 'table has no key and is not indexed',
+  table_stale: 'rows changed without row events: read the table again',
+  table_dropped: 'table dropped, index removed',
+  late_rows: 'rows of a dropped table were skipped',
+  document_refused: 'document refused',
+  retrying: 'the search store is away or busy, trying again',
+};
