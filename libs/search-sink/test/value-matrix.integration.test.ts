@@ -152,7 +152,8 @@ describe('value matrix in a real index', () => {
   test('years beyond 9999 are searchable in OpenSearch', async () => {
     const line = lineOf('date', '5874897-12-31');
     const hits = await search(index, { range: { [`v${line}`]: { gt: '9999-12-31' } } });
-    const isOpenSearch = (await call('GET', '')).includes('"opensearch"');
+    const version = await call('GET', '_nodes/_local?filter_path=nodes.*.version');
+    const isOpenSearch = /"version":"[1-4]\./.test(version);
     expect(hits.map(({ _id: id }) => id)).toEqual(isOpenSearch ? [String(line)] : []);
   });
 
