@@ -1,6 +1,6 @@
 import { waitFor } from '@pgstream/test-kit';
 import type { BatchOutcome } from '@pgstream/wal-event';
-import { batchOf, Bench, connection, never, put, rows, table } from './support.ts';
+import { batchOf, Bench, connection, never, once, put, rows, table } from './support.ts';
 import { CuttingProxy } from './cutting-proxy.ts';
 
 const bench = new Bench();
@@ -8,8 +8,6 @@ afterAll(async () => await bench.close());
 
 const SCHEMAS = ['app', 'shop', 'crm', 'billing', 'hr', 'ops'];
 const ofSchema = (id: number) => table(SCHEMAS[id % SCHEMAS.length]!);
-const once = (count: number) => ({ ids: Array.from({ length: count }, (_, i) => i + 1), isInOrder: true });
-
 test('a sink that starts again from an earlier position repeats nothing', async () => {
   const topic = bench.topic();
   const first = await bench.open(topic);

@@ -34,7 +34,13 @@ export interface LogRecord {
 export class Bench {
   readonly #topics: string[] = [];
   readonly #sinks: KafkaSink[] = [];
-  readonly #admin = createKafka(connection, () => undefined).admin();
+  readonly #connection: KafkaConnectionOptions;
+  readonly #admin: ReturnType<ReturnType<typeof createKafka>['admin']>;
+
+  constructor(own: KafkaConnectionOptions = connection) {
+    this.#connection = own;
+    this.#admin = createKafka(own, () => undefined).admin();
+  }
 
   topic(): string {
     const topic = uniqueName('sink');
@@ -44,7 +50,7 @@ export class Bench {
 
   async open(topic: string, options: Partial<KafkaSinkOptions> = {}): Promise<KafkaSink> {
     const sink = await openKafkaSink({
-      connection,
+      connection: this.#connection,
       topic,
       partitions: 4,
       autoCreate: true,
@@ -84,7 +90,7 @@ export class Bench {
     const admin = await this.admin();
     const offsets = await admin.fetchTopicOffsets(topic);
     const wanted = offsets.reduce((sum, { high }) => sum + Number(high), 0);
-    const consumer = createKafka(connection, () => undefined).consumer({
+    const consumer = createKafka(this.#connection, () => undefined).consumer({
       groupId: uniqueName('g'),
       maxWaitTimeInMs: 50,
     });
@@ -130,6 +136,12 @@ export function idOf(value: string): number {
   const { columns }: { columns: { value: number }[] } = JSON.parse(value);
   return columns[0]!.value;
 }
+
+/** What {@link Bench.summary} finds when ids 1 to `count` are in the log exactly once. */
+export const once = (count: number) => ({
+  ids: Array.from({ length: count }, (_, i) => i + 1),
+  isInOrder: true,
+});
 
 export const table = (schema: string, name = 'orders'): TableRef => ({
   schema,
