@@ -25,9 +25,9 @@ describe('document of a row', () => {
   const tail = '"_pgstream":{"table":"app.orders","version":5';
 
   test('names its fields by the columns, also where a field name could not be one', () => {
-    const columns = ['a.b', '_id', '_pgstream', '50%', 'ñ "q"'].map((name) => ({ ...note, name }));
+    const columns = ['a.b', '_id', '_pgstream', '50%', '  ', 'ñ "q"'].map((name) => ({ ...note, name }));
     expect(build(new DocumentBuilder({ layout: 'table' }), { columns })).toBe(
-      String.raw`{"a%2Eb":"x","%5Fid":"x","%5Fpgstream":"x","50%25":"x","ñ \"q\"":"x",${tail}}}`,
+      String.raw`{"a%2Eb":"x","%5Fid":"x","%5Fpgstream":"x","50%25":"x","%20%20":"x","ñ \"q\"":"x",${tail}}}`,
     );
   });
 
