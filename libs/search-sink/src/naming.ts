@@ -43,11 +43,10 @@ export function pinnedNaming(name: string): IndexNaming {
 
 /** The layout of the original: one index `<schema>-1` behind the alias `<schema>`. Its ids carry the table id. */
 export function schemaNaming(): IndexNaming {
-  const alias = (table: TableNames) => indexName(table.schema);
   return {
     shared: true,
-    alias,
-    physical: (table, generation) => `${alias(table)}-${generation}`,
+    alias: (table) => indexName(table.schema),
+    physical: (table, generation) => `${indexName(table.schema)}-${generation}`,
   };
 }
 
@@ -75,6 +74,6 @@ function shortened(name: string, maxBytes: number): string {
   return `${kept}~${hashOf(name)}`;
 }
 
-function hashOf(text: string): string {
+export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 8);
 }

@@ -42,3 +42,42 @@ export interface SearchSinkOptions {
   /** Functions of the library's user in place of ours. */
   readonly functions?: Partial<SearchFunctions>;
 }
+
+type Defaulted =
+  | 'layout'
+  | 'singleTable'
+  | 'hashDocIds'
+  | 'handleDdl'
+  | 'indexSettings'
+  | 'systemPrefix'
+  | 'lanes'
+  | 'maxBulkBytes'
+  | 'maxBulkDocuments'
+  | 'bulkTimeoutMs'
+  | 'maxUnsettledBytes'
+  | 'backoff'
+  | 'refreshIntervalMs';
+
+export type FullOptions = SearchSinkOptions & Required<Pick<SearchSinkOptions, Defaulted>>;
+
+const MIB = 1024 * 1024;
+
+const DEFAULTS: Required<Pick<SearchSinkOptions, Defaulted>> = {
+  layout: 'table',
+  singleTable: false,
+  hashDocIds: false,
+  handleDdl: true,
+  indexSettings: {},
+  systemPrefix: 'pgstream',
+  lanes: 3,
+  maxBulkBytes: 5 * MIB,
+  maxBulkDocuments: 5000,
+  bulkTimeoutMs: 20_000,
+  maxUnsettledBytes: 32 * MIB,
+  backoff: { initialMs: 250, maxMs: 30_000 },
+  refreshIntervalMs: 20,
+};
+
+export function withDefaults(options: SearchSinkOptions): FullOptions {
+  return { ...DEFAULTS, ...options };
+}

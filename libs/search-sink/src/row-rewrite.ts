@@ -43,21 +43,22 @@ export async function rewriteRows(
 export function editFields(source: string, edits: FieldEdits): string | null {
   const members = membersOf(source);
   const names = new Set(members.map(({ name }) => name));
-  const kept: string[] = [];
-  let changed = false;
-  for (const { name, start, end } of members) {
-    const renamed = edits.renames.get(name);
-    const moves = renamed !== undefined && !names.has(renamed);
-    if (edits.removed.has(name) || (renamed !== undefined && !moves)) changed = true;
-    else kept.push(`${JSON.stringify(moves ? renamed : name)}:${source.slice(start, end)}`);
-    changed ||= moves;
-  }
-  for (const [field, json] of edits.defaults) {
-    if (names.has(field)) continue;
-    kept.push(`${JSON.stringify(field)}:${json}`);
-    changed = true;
-  }
-  return changed ? `{${kept.join(',')}}` : null;
+  const before = members.map(({ name }) => name);
+  const kept = members.flatMap(({ name, start, end }) => {
+    const to = newName(name, names, edits);
+    return to === null ? [] : [{ name: to, text: source.slice(start, end) }];
+  });
+  for (const [name, text] of edits.defaults) if (!names.has(name)) kept.push({ name, text });
+  const same = kept.length === before.length && kept.every(({ name }, i) => name === before[i]);
+  return same ? null : `{${kept.map(({ name, text }) => `${JSON.stringify(name)}:${text}`).join(',')}}`;
+}
+
+/** `null` where the field goes away: dropped, or renamed to one that has its value already. */
+function newName(name: string, names: ReadonlySet<string>, edits: FieldEdits): string | null {
+  if (edits.removed.has(name)) return null;
+  const renamed = edits.renames.get(name);
+  if (renamed === undefined) return name;
+  return names.has(renamed) ? null : renamed;
 }
 
 function editsOf({ change, fieldOf }: Rewrite): { edits: FieldEdits; stale: string[] } {

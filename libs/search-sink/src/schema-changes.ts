@@ -1,4 +1,4 @@
-import { changeAliases, deleteIndex, type SearchStore } from '@pgstream/search-store';
+import { changeAliases, deleteIndex, readIndices, type SearchStore } from '@pgstream/search-store';
 import {
   assertNever,
   type Position,
@@ -183,29 +183,47 @@ export class SchemaChanges {
 
   /** Points the alias at the table's new name. */
   async #rename(table: TableIndex, to: { schema: string; name: string }, version: bigint): Promise<void> {
-    const { state, index } = table;
+    const { state } = table;
     if (state.schema === to.schema && state.table === to.name) return;
-    const { naming } = this.#options.functions;
-    const alias = naming.alias(refOf(table.tableId, to.schema, to.name));
-    if (alias !== state.alias && this.#options.handleDdl) {
-      await this.#tables.claimAlias(alias, index.name, version);
-      if (!naming.shared) await this.#dropAlias(state.alias, index.name);
-    }
-    const { names } = state;
     const name = `${to.schema}.${to.name}`;
-    // Ids in a pinned index begin with the table's name: those of before stay under the old one.
-    const stale = naming.shared && alias === state.alias && state.columns.length > 0 ? ['renamed'] : [];
+    const moved = this.#options.handleDdl
+      ? await this.#moveAlias(table, to, version)
+      : { alias: state.alias, stale: [] };
     await this.#tables.save(
       table,
       {
         schema: to.schema,
         table: to.name,
-        alias: this.#options.handleDdl && !naming.shared ? alias : state.alias,
-        names: [...names.filter((old) => old !== name), name],
-        stale: union(state.stale, this.#options.functions.layoutIsTable ? stale : []),
+        alias: moved.alias,
+        names: [...state.names.filter((old) => old !== name), name],
+        stale: union(state.stale, moved.stale),
       },
       version,
     );
+  }
+
+  async #moveAlias(
+    table: TableIndex,
+    to: { schema: string; name: string },
+    version: bigint,
+  ): Promise<{ alias: string; stale: string[] }> {
+    const { state, index } = table;
+    const ref = refOf(table.tableId, to.schema, to.name);
+    const { naming } = this.#options.functions;
+    if (naming.shared) return { alias: state.alias, stale: await this.#shareAlias(table, naming.alias(ref)) };
+    const alias = await this.#tables.claimAlias(ref, index.name, version);
+    if (alias !== state.alias) await this.#dropAlias(state.alias, index.name);
+    return { alias, stale: [] };
+  }
+
+  /** In a shared index the documents stay where they are; why they may not be found as the table is now. */
+  async #shareAlias(table: TableIndex, alias: string): Promise<string[]> {
+    const { functions, store } = this.#options;
+    // Ids in a pinned index begin with the table's name: those of before stay under the old one.
+    if (alias === table.state.alias) return functions.layoutIsTable ? ['renamed'] : [];
+    const [holder] = await readIndices(store, alias);
+    if (holder === undefined) await changeAliases(store, [{ add: { index: table.index.name, alias } }]);
+    return holder === undefined || holder.name === table.index.name ? [] : ['moved'];
   }
 
   async #dropAlias(alias: string, physical: string): Promise<void> {

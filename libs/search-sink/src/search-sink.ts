@@ -1,22 +1,22 @@
-import { classify, PipelineError } from '@pgstream/failure';
+import { classify, type PipelineError } from '@pgstream/failure';
 import type { SearchStore } from '@pgstream/search-store';
 import {
   ACTION,
+  assertNever,
   DDL_PREFIX,
   positionAt,
-  valueAt,
   type BatchOutcome,
   type DeadLetter,
   type DeadLetterStore,
   type RecordBatch,
   type Sink,
 } from '@pgstream/wal-event';
-import type { Refusal } from './bulk-sender.ts';
 import { bindFunctions, type BoundFunctions } from './functions.ts';
 import { BulkLane } from './lane.ts';
+import { letterOf, letterOfRefusal } from './letters.ts';
 import { deleteOlder } from './mass-change.ts';
 import { silentObserver, type SearchObserver } from './observer.ts';
-import type { SearchSinkOptions } from './options.ts';
+import { withDefaults, type FullOptions, type SearchSinkOptions } from './options.ts';
 import { Refresher } from './refresher.ts';
 import { RowWriter, type Pause } from './row-writer.ts';
 import { SchemaChanges } from './schema-changes.ts';
@@ -24,14 +24,19 @@ import { Steady } from './steady.ts';
 import { systemNames } from './system-indices.ts';
 import type { PhysicalIndex, TableIndex } from './table-index.ts';
 import { Tables } from './tables.ts';
-import { Ticket } from './ticket.ts';
+import type { Ticket } from './ticket.ts';
+import { abortable, Unsettled } from './unsettled.ts';
 
-const MIB = 1024 * 1024;
 /** How far ahead old documents are read in one request. */
 const LOOK_AHEAD = 500;
 /** A bulk of this size, or so much waiting, is catching up, not keeping up. */
 const LAGGING_DOCUMENTS = 1000;
 const LAGGING_MS = 100;
+
+const WHY = {
+  undecodable: { code: 'RECORD_UNDECODABLE', reason: 'not a record', identity: null },
+  no_key: { code: 'SEARCH_DOCUMENT_REFUSED', reason: 'the record lacks a key column', identity: null },
+} as const;
 
 /**
  * Writes rows as documents and follows schema changes. See {@link SearchSinkOptions}.
@@ -51,55 +56,36 @@ export class SearchSink implements Sink {
   readonly #writer: RowWriter;
   readonly #schema: SchemaChanges;
   readonly #refresher: Refresher;
-  readonly #maxUnsettledBytes: number;
+  readonly #unsettled: Unsettled;
   readonly #refreshes: boolean;
-  readonly #tickets = new Set<Ticket>();
   readonly #revoked = new Map<number, AbortController>();
   readonly #closed = new AbortController();
-  #unsettledBytes = 0;
-  #wakeWaiters: Array<() => void> = [];
   #turn: Promise<void> = Promise.resolve();
   #running: { readonly lane: number; readonly done: Promise<void> } | null = null;
-  #failure: PipelineError | null = null;
   #busyUntilMs = 0;
 
-  constructor(options: SearchSinkOptions) {
-    this.#store = options.store;
+  constructor(given: SearchSinkOptions) {
+    const options = withDefaults(given);
+    const { store } = options;
+    this.#store = store;
     this.#deadLetters = options.deadLetters;
-    this.#observer = { ...silentObserver, ...options.observer };
-    const backoff = options.backoff ?? { initialMs: 250, maxMs: 30_000 };
-    this.#steady = new Steady(backoff, this.#observer);
-    this.#functions = bindFunctions({
-      layout: options.layout ?? 'table',
-      ...(options.indexTemplate === undefined ? {} : { indexTemplate: options.indexTemplate }),
-      ...(options.pinnedIndex === undefined ? {} : { pinnedIndex: options.pinnedIndex }),
-      singleTable: options.singleTable ?? false,
-      hashDocIds: options.hashDocIds ?? false,
-      ...(options.functions === undefined ? {} : { replace: options.functions }),
-    });
-    const shared = {
-      store: this.#store,
-      functions: this.#functions,
-      observer: this.#observer,
-      names: systemNames(options.systemPrefix),
-      indexSettings: options.indexSettings ?? {},
-      handleDdl: options.handleDdl ?? true,
-    };
-    this.#tables = new Tables(shared);
-    this.#maxUnsettledBytes = options.maxUnsettledBytes ?? 32 * MIB;
-    this.#lanes = Array.from({ length: options.lanes ?? 3 }, () => this.#newLane(options));
-    this.#writer = new RowWriter({
-      functions: this.#functions,
-      tables: this.#tables,
-      lanes: this.#lanes,
-      observer: this.#observer,
-    });
-    this.#schema = new SchemaChanges({ ...shared, tables: this.#tables });
+    this.#observer = { ...silentObserver, ...given.observer };
+    const observer = this.#observer;
+    this.#steady = new Steady(options.backoff, observer);
+    this.#functions = bindFunctions({ ...options, replace: given.functions ?? {} });
+    const functions = this.#functions;
+    const shared = { ...options, names: systemNames(options.systemPrefix), functions, observer };
+    const tables = new Tables(shared);
+    this.#tables = tables;
+    this.#unsettled = new Unsettled(options.maxUnsettledBytes);
+    this.#lanes = Array.from({ length: options.lanes }, () => this.#newLane(options));
+    this.#writer = new RowWriter({ functions, tables, lanes: this.#lanes, observer });
+    this.#schema = new SchemaChanges({ ...shared, tables });
     this.#refreshes = options.refreshIntervalMs !== 0;
     this.#refresher = new Refresher({
-      store: this.#store,
-      observer: this.#observer,
-      minIntervalMs: options.refreshIntervalMs ?? 20,
+      store,
+      observer,
+      minIntervalMs: options.refreshIntervalMs,
       lagging: () => this.#isLagging(),
     });
   }
@@ -107,10 +93,7 @@ export class SearchSink implements Sink {
   async write(batch: RecordBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void> {
     // Taken before the turn comes: a batch of a lane that was revoked meanwhile must not be written.
     const all = AbortSignal.any([signal, this.#closed.signal, this.#laneSignal(batch.lane)]);
-    const mine = this.#turn.then(async () => {
-      this.#running = { lane: batch.lane, done: this.#accept(batch, outcome, all) };
-      await this.#running.done;
-    });
+    const mine = this.#afterTurn(batch, outcome, all);
     // The next batch waits for this one's turn, whatever became of it.
     this.#turn = mine.catch(() => {});
     await mine;
@@ -119,17 +102,13 @@ export class SearchSink implements Sink {
   async flush(signal: AbortSignal): Promise<void> {
     await this.#turn;
     await this.#drain(signal);
-    while (this.#tickets.size > 0 && this.#failure === null) {
-      signal.throwIfAborted();
-      // oxlint-disable-next-line no-await-in-loop -- until every batch is reported
-      await this.#nextSettled(signal);
-    }
+    await this.#unsettled.none(signal);
   }
 
   async revoke(lane: number): Promise<void> {
     this.#revoked.get(lane)?.abort(new Error('lane revoked'));
     this.#revoked.delete(lane);
-    for (const ticket of this.#tickets) if (ticket.batch.lane === lane) ticket.abandon();
+    this.#unsettled.abandon(lane);
     for (const bulk of this.#lanes) bulk.revoke(lane);
     if (this.#running?.lane === lane) await this.#running.done.catch(() => {});
     // What a batch of the lane added while its turn ended.
@@ -143,17 +122,18 @@ export class SearchSink implements Sink {
     await this.#refresher.close();
   }
 
+  async #afterTurn(batch: RecordBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void> {
+    await this.#turn;
+    this.#running = { lane: batch.lane, done: this.#accept(batch, outcome, signal) };
+    await this.#running.done;
+  }
+
   async #accept(batch: RecordBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    while (this.#unsettledBytes > this.#maxUnsettledBytes && this.#failure === null) {
-      // oxlint-disable-next-line no-await-in-loop -- backpressure: until there is room
-      await this.#nextSettled(signal);
-    }
-    const ticket = new Ticket(batch, outcome, () => this.#forget(ticket));
-    this.#tickets.add(ticket);
-    this.#unsettledBytes += ticket.bytes;
+    await this.#unsettled.room(signal);
+    const ticket = this.#unsettled.add(batch, outcome);
     try {
-      if (this.#failure !== null) throw this.#failure;
+      if (this.#unsettled.failure !== null) throw this.#unsettled.failure;
       await this.#process(batch, ticket, signal);
       ticket.release();
     } catch (cause) {
@@ -195,23 +175,11 @@ export class SearchSink implements Sink {
         await this.#fetchPrevious(batch, at, signal);
         return false;
       case 'undecodable':
-        await this.#park(
-          [letterOf(batch, at, { code: 'RECORD_UNDECODABLE', reason: 'not a record', identity: null })],
-          signal,
-        );
-        return true;
       case 'no_key':
-        await this.#park(
-          [
-            letterOf(batch, at, {
-              code: 'SEARCH_DOCUMENT_REFUSED',
-              reason: 'the record lacks a key column',
-              identity: null,
-            }),
-          ],
-          signal,
-        );
+        await this.#park([letterOf(batch, at, WHY[pause])], signal);
         return true;
+      default:
+        return assertNever(pause);
     }
   }
 
@@ -278,9 +246,9 @@ export class SearchSink implements Sink {
     );
   }
 
-  #newLane(options: SearchSinkOptions): BulkLane {
+  #newLane(options: FullOptions): BulkLane {
     return new BulkLane({
-      store: this.#store,
+      ...options,
       observer: this.#observer,
       hooks: {
         park: async (refusals) => this.#park(refusals.map(letterOfRefusal), this.#closed.signal),
@@ -288,10 +256,6 @@ export class SearchSink implements Sink {
           this.#steady.run(signal, async () => this.#schema.missing(table)),
         written: (indices, documents) => this.#written(indices, documents),
       },
-      maxBulkBytes: options.maxBulkBytes ?? 5 * MIB,
-      maxBulkDocuments: options.maxBulkDocuments ?? 5000,
-      bulkTimeoutMs: options.bulkTimeoutMs ?? 20_000,
-      backoff: options.backoff ?? { initialMs: 250, maxMs: 30_000 },
       onFailure: (error, tickets) => {
         this.#fail(error);
         for (const ticket of tickets) ticket.fail(error);
@@ -327,7 +291,7 @@ export class SearchSink implements Sink {
   /** Resolves when no bulk waits or flies. */
   async #drain(signal: AbortSignal): Promise<void> {
     await abortable(signal, Promise.all(this.#lanes.map(async (lane) => lane.drain())));
-    if (this.#failure !== null) throw this.#failure;
+    if (this.#unsettled.failure !== null) throw this.#unsettled.failure;
   }
 
   #laneSignal(lane: number): AbortSignal {
@@ -339,64 +303,7 @@ export class SearchSink implements Sink {
     return controller.signal;
   }
 
-  async #nextSettled(signal: AbortSignal): Promise<void> {
-    await abortable(signal, new Promise<void>((resolve) => this.#wakeWaiters.push(resolve)));
-  }
-
-  #forget(ticket: Ticket): void {
-    if (!this.#tickets.delete(ticket)) return;
-    this.#unsettledBytes -= ticket.bytes;
-    this.#wake();
-  }
-
-  #wake(): void {
-    const waiters = this.#wakeWaiters;
-    this.#wakeWaiters = [];
-    for (const wake of waiters) wake();
-  }
-
   #fail(cause: unknown): PipelineError {
-    this.#failure ??= classify(cause, []);
-    this.#wake();
-    return this.#failure;
+    return this.#unsettled.fail(classify(cause, []));
   }
-}
-
-async function abortable<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  let abort = () => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the signal's own reason
-    abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
-}
-
-function letterOf(
-  batch: RecordBatch,
-  at: number,
-  why: { code: string; reason: string; identity: string | null },
-): DeadLetter {
-  const { schema = '', table = '' } = batch.tables[at] ?? {};
-  return {
-    sink: 'search',
-    ...why,
-    schema,
-    table,
-    epoch: batch.epoch,
-    position: positionAt(batch, at),
-    record: valueAt(batch, at),
-  };
-}
-
-function letterOfRefusal({ chunk, action, code, reason }: Refusal): DeadLetter {
-  const { [action]: batch } = chunk.batches;
-  if (batch === undefined)
-    throw new PipelineError('UNCLASSIFIED', { detail: 'a refused action without a record' });
-  return letterOf(batch, chunk.records[action] ?? 0, { code, reason, identity: chunk.ids[action] ?? null });
 }

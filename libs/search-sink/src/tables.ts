@@ -1,17 +1,18 @@
 import { PipelineError } from '@pgstream/failure';
+import { claimAlias, generationOf, isOurs, tableIdOf } from './aliases.ts';
 import {
   changeAliases,
   createIndex,
   putMapping,
   readIndices,
-  type AliasAction,
   type IndexState,
   type Properties,
   type SearchStore,
 } from '@pgstream/search-store';
-import type { ColumnShape, ColumnSpec, TableRef } from '@pgstream/wal-event';
+import type { ColumnSpec, TableRef } from '@pgstream/wal-event';
 import { PGSTREAM_MAPPING } from './document/index.ts';
 import type { BoundFunctions } from './functions.ts';
+
 import type { SearchObserver } from './observer.ts';
 import {
   ensureSystemIndex,
@@ -21,6 +22,19 @@ import {
   type SystemNames,
 } from './system-indices.ts';
 import { PhysicalIndex, TableIndex, type KnownColumn, type TableState } from './table-index.ts';
+
+type TableNames = Pick<TableRef, 'schema' | 'table' | 'tableId'>;
+
+interface MadeIndex {
+  readonly alias: string;
+  readonly index: string;
+  readonly generation: number;
+  /** Made just now, with the columns' mapping. */
+  readonly fresh: boolean;
+}
+
+/** Aliases of names that were met long ago are looked up again. */
+const MAX_REFS = 100_000;
 
 export interface TablesOptions {
   readonly store: SearchStore;
@@ -88,6 +102,7 @@ export class Tables {
   async open(ref: TableRef, columns: readonly KnownColumn[], version: bigint): Promise<TableIndex> {
     const found = this.#byId.get(ref.tableId) ?? (await this.find(ref.tableId));
     const table = found ?? (await this.#create(ref, columns, version));
+    if (this.#byRef.size >= MAX_REFS) this.#byRef.clear();
     this.#byRef.set(ref, table);
     return table;
   }
@@ -147,7 +162,7 @@ export class Tables {
 
   /** Creates the physical index of a generation, empty, with the mapping of `columns`, behind `aliases`. */
   async createPhysical(
-    ref: Pick<TableRef, 'schema' | 'table' | 'tableId'>,
+    ref: TableNames,
     generation: number,
     columns: readonly KnownColumn[],
     aliases: readonly string[],
@@ -172,27 +187,16 @@ export class Tables {
     return created;
   }
 
-  writeAliasOf(ref: Pick<TableRef, 'schema' | 'table' | 'tableId'>): string {
+  writeAliasOf(ref: TableNames): string {
     const { functions, names } = this.#options;
     return functions.naming.shared
       ? functions.naming.alias(ref)
       : `${names.history}-${ref.tableId.toLowerCase()}`;
   }
 
-  /**
-   * Points the alias that searches use at this table's index, away from the index of an older table of that name.
-   * @throws {PipelineError} SEARCH_INDEX_FOREIGN where the alias belongs to something that pgstream did not make.
-   */
-  async claimAlias(alias: string, physical: string, version: bigint): Promise<void> {
-    const { store } = this.#options;
-    const actions: AliasAction[] = [{ add: { index: physical, alias } }];
-    for (const holder of await readIndices(store, alias)) {
-      if (holder.name === physical) return;
-      // oxlint-disable-next-line no-await-in-loop -- one holder, nearly always
-      if (await this.#isNewer(holder, alias, version)) return;
-      actions.unshift({ remove: { index: holder.name, alias } });
-    }
-    await changeAliases(store, actions);
+  async claimAlias(ref: TableNames, physical: string, version: bigint): Promise<string> {
+    const { store, functions, names } = this.#options;
+    return claimAlias({ store, names, naming: functions.naming }, ref, { physical, version });
   }
 
   async readPhysical(name: string): Promise<IndexState | null> {
@@ -200,42 +204,22 @@ export class Tables {
     return state ?? null;
   }
 
-  async #isNewer(holder: IndexState, alias: string, version: bigint): Promise<boolean> {
-    if (holder.name === alias || !isOurs(holder)) {
-      throw new PipelineError('SEARCH_INDEX_FOREIGN', { detail: `${alias} is ${holder.name}.` });
-    }
-    const id = tableIdOf(holder);
-    const state = id === '' ? null : await readTableState(this.#options.store, this.#options.names, id);
-    return state !== null && !state.dropped && state.alias === alias && BigInt(state.version) > version;
-  }
-
   async #create(ref: TableRef, columns: readonly KnownColumn[], version: bigint): Promise<TableIndex> {
     await this.prepare();
     const { functions, store, names } = this.#options;
-    const { naming } = functions;
-    const alias = naming.alias(ref);
-    const shared = naming.shared ? await this.#sharedIndex(alias) : null;
-    const generation = shared?.generation ?? 1;
-    const physical = shared?.name ?? naming.physical(ref, generation);
-    let fresh = false;
-    if (shared === null) {
-      const aliases = naming.shared ? [alias] : [this.writeAliasOf(ref)];
-      const created = await this.createPhysical(ref, generation, columns, aliases);
-      fresh = created;
-      if (!created) await this.#adopt(physical, ref, aliases);
-      if (!naming.shared) await this.claimAlias(alias, physical, version);
-    }
+    const { shared } = functions.naming;
+    const made = shared ? await this.#openShared(ref, columns) : await this.#makeOwn(ref, columns, version);
     const state: TableState = {
       table_id: ref.tableId,
       schema: ref.schema,
       table: ref.table,
       names: [`${ref.schema}.${ref.table}`],
-      alias,
-      index: physical,
-      generation,
+      alias: made.alias,
+      index: made.index,
+      generation: made.generation,
       version: String(version),
       // In an index that was there before, the columns are compared with what it has, and mapped, next.
-      columns: fresh ? columns : [],
+      columns: made.fresh ? columns : [],
       stale: [],
       dropped: false,
       copying_from: null,
@@ -244,6 +228,27 @@ export class Tables {
     const stored = await writeTableState(store, names, state);
     const current = stored ? state : await readTableState(store, names, ref.tableId);
     return this.#attach(current ?? state);
+  }
+
+  async #makeOwn(ref: TableRef, columns: readonly KnownColumn[], version: bigint): Promise<MadeIndex> {
+    const { naming } = this.#options.functions;
+    const index = naming.physical(ref, 1);
+    const aliases = [this.writeAliasOf(ref)];
+    const fresh = await this.createPhysical(ref, 1, columns, aliases);
+    if (!fresh) await this.#adopt(index, ref, aliases);
+    const alias = await this.claimAlias(ref, index, version);
+    return { alias, index, generation: 1, fresh };
+  }
+
+  async #openShared(ref: TableRef, columns: readonly KnownColumn[]): Promise<MadeIndex> {
+    const { naming } = this.#options.functions;
+    const alias = naming.alias(ref);
+    const present = await this.#sharedIndex(alias);
+    if (present !== null) return { alias, index: present.name, generation: present.generation, fresh: false };
+    const index = naming.physical(ref, 1);
+    const fresh = await this.createPhysical(ref, 1, columns, [alias]);
+    if (!fresh) await this.#adopt(index, ref, [alias]);
+    return { alias, index, generation: 1, fresh };
   }
 
   /** An index that other tables made already; its generation is in its mapping. */
@@ -301,8 +306,7 @@ export class Tables {
   #shape(table: TableIndex): void {
     const { builder } = this.#options.functions;
     if (table.dropped) builder.forgetShape(table.tableId);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of a shape, the builder reads what KnownColumn has
-    else builder.setShape(table.tableId, table.state.columns as readonly ColumnShape[]);
+    else builder.setShape(table.tableId, table.state.columns);
   }
 }
 
@@ -325,23 +329,4 @@ function typeOf(mapping: unknown): string {
   if (typeof mapping !== 'object' || mapping === null) return '';
   const type: unknown = Reflect.get(mapping, 'type');
   return typeof type === 'string' ? type : 'object';
-}
-
-function isOurs(index: IndexState): boolean {
-  return metaOf(index) !== undefined;
-}
-
-function metaOf(index: IndexState): Record<string, unknown> | undefined {
-  const { pgstream } = index.meta;
-  return typeof pgstream === 'object' && pgstream !== null ? { ...pgstream } : undefined;
-}
-
-function tableIdOf(index: IndexState): string {
-  const id = metaOf(index)?.['table_id'];
-  return typeof id === 'string' ? id : '';
-}
-
-function generationOf(index: IndexState): number {
-  const generation = metaOf(index)?.['generation'];
-  return typeof generation === 'number' ? generation : 1;
 }

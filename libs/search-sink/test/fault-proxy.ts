@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -22,15 +22,15 @@ export interface FaultProxy {
 export async function faultProxy(target: string): Promise<FaultProxy> {
   const script: Fault[] = [];
   const bulks: string[] = [];
-  let release = () => {};
-  let announceHeld = () => {};
-  let heldNow = new Promise<void>((resolve) => (announceHeld = resolve));
+  const events = new EventEmitter();
+  let isHeld = false;
 
   const forward = async (from: IncomingMessage, body: string, to: ServerResponse, answer: boolean) => {
     const { 'content-type': type = 'application/json' } = from.headers;
     const headers = { 'content-type': type, 'content-length': Buffer.byteLength(body) };
     const out = request(new URL(from.url ?? '/', target), { method: from.method, headers });
     out.end(body);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the event carries
     const [response] = (await once(out, 'response')) as [IncomingMessage];
     const content = await text(response);
     if (!answer) to.destroy();
@@ -48,10 +48,11 @@ export async function faultProxy(target: string): Promise<FaultProxy> {
     if (fault === 'reset') to.destroy();
     else if (fault === 'lost-answer') await forward(from, body, to, false);
     else if (fault === 'hold') {
-      const released = new Promise<void>((resolve) => (release = resolve));
-      announceHeld();
+      const released = once(events, 'release');
+      isHeld = true;
+      events.emit('held');
       await released;
-      heldNow = new Promise<void>((resolve) => (announceHeld = resolve));
+      isHeld = false;
       await forward(from, body, to, true);
     } else if (fault === undefined) await forward(from, body, to, true);
     else to.writeHead(fault.status, { 'content-type': 'application/json' }).end(fault.body ?? '{}');
@@ -62,13 +63,16 @@ export async function faultProxy(target: string): Promise<FaultProxy> {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a TCP server's address
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
     script,
     bulks,
-    held: async () => heldNow,
-    release: () => release(),
+    held: async () => {
+      if (!isHeld) await once(events, 'held');
+    },
+    release: () => void events.emit('release'),
     close: async () => {
       server.closeAllConnections();
       server.close();

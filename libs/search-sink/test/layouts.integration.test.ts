@@ -15,18 +15,20 @@ async function rawDocuments(
   return answer.hits.hits;
 }
 
+const table = (r: Rig) => new FakeTable(r.schema, 'orders', ORDERS);
+
 test('a pinned index holds several tables apart; TRUNCATE and DROP touch only their own rows', async () => {
   const name = `pin_${process.pid}_${Date.now()}`;
   await using r = rig({ pinnedIndex: name });
   const orders = new FakeTable(r.schema, 'orders', ORDERS);
   const items = new FakeTable(r.schema, 'items', ORDERS);
   const third = new FakeTable(r.schema, 'third', ORDERS);
-  await r.write([orders, items, third].map((table) => r.log.insert(table, { id: n(1), note: table.name })));
+  await r.write([orders, items, third].map((each) => r.log.insert(each, { id: n(1), note: each.name })));
   const ids = async () => Object.keys(await r.documents(name)).toSorted();
-  expect(await ids()).toEqual(['items', 'orders', 'third'].map((table) => `${r.schema}.${table}:1`));
+  expect(await ids()).toEqual(['items', 'orders', 'third'].map((each) => `${r.schema}.${each}:1`));
   r.log.commit();
   await r.write([r.log.truncate(orders)]);
-  expect(await ids()).toEqual(['items', 'third'].map((table) => `${r.schema}.${table}:1`));
+  expect(await ids()).toEqual(['items', 'third'].map((each) => `${r.schema}.${each}:1`));
   r.log.commit();
   await r.write([
     r.log.schema([{ kind: 'table_dropped', table_id: items.id, schema: r.schema, name: 'items' }]),
@@ -67,7 +69,7 @@ test('layout pgstream: one index per schema, column ids as fields, stable throug
   ]);
   const documents = await rawDocuments(r, r.schema);
   expect(documents.map(({ _id }) => _id).toSorted()).toEqual([`${orders.id}_1`, `${orders.id}_2`]);
-  expect(documents.map(({ _source }) => [_source['_table'], _source[note]]).toSorted()).toEqual([
+  expect(documents.map(({ _source }) => [_source['_table'], _source[note]])).toEqual([
     [orders.id, 'a'],
     [orders.id, 'b'],
   ]);
@@ -77,9 +79,8 @@ test('layout pgstream: one index per schema, column ids as fields, stable throug
 test('names, ids, versions, mappings and documents are functions that a user replaces one by one', async () => {
   const base = tableNaming();
   await using named = rig({
-    functions: { naming: { ...base, alias: (table) => `${table.schema}--${table.table}` } },
+    functions: { naming: { ...base, alias: ({ schema, table: name }) => `${schema}--${name}` } },
   });
-  const table = (r: Rig) => new FakeTable(r.schema, 'orders', ORDERS);
   await named.write([named.log.insert(table(named), { id: n(1), note: 'a' })]);
   expect(Object.keys(await named.documents(`${named.schema}--orders`))).toEqual(['1']);
 

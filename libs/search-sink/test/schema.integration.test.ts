@@ -10,7 +10,7 @@ async function propertiesOf(r: Rig, alias: string): Promise<Properties> {
 }
 
 const created = (r: Rig, table: FakeTable) => r.log.schema([{ kind: 'table_created', table: table.shape() }]);
-const dropped = (r: Rig, table: FakeTable) =>
+const dropOf = (r: Rig, table: FakeTable) =>
   r.log.schema([{ kind: 'table_dropped', table_id: table.id, schema: table.schema, name: table.name }]);
 
 test('CREATE TABLE makes an empty index with the mapping of its columns, and the change can be searched', async () => {
@@ -150,7 +150,7 @@ test('DROP removes the index; late rows of the dropped table are counted and mak
   await using r = rig();
   const old = new FakeTable(r.schema, 'orders', ORDERS);
   const late = [1, 2].map((id) => r.log.insert(old, { id: n(id), note: 'old' }));
-  const drop = dropped(r, old);
+  const drop = dropOf(r, old);
   r.log.commit();
   const fresh = new FakeTable(r.schema, 'orders', { id: 'bigint', note: 'bigint' });
   const rows = [created(r, fresh), r.log.insert(fresh, { id: n(1), note: n(5) })];
@@ -174,7 +174,7 @@ test('a bulk that meets a dropped index counts its rows as late', async () => {
   const row = r.log.insert(orders, { id: n(1), note: 'a' });
   await writeTo(zombie, [row]);
   r.log.commit();
-  await r.write([dropped(r, orders)]);
+  await r.write([dropOf(r, orders)]);
   await writeTo(zombie, [row]);
   expect(r.counts.get('late')).toBe(1);
   expect(await readIndices(r.store, `${r.schema}*`)).toEqual([]);
@@ -202,7 +202,7 @@ test('without handling of DDL no mapping changes and nothing is dropped; new col
   await r.write([
     r.log.altered(orders, { added }),
     r.log.insert(orders, { id: n(2), note: 'b', stock: n(1) }),
-    dropped(r, orders),
+    dropOf(r, orders),
   ]);
   expect(await r.documents(`${r.schema}.orders`)).toEqual({
     '1': { id: 1, note: 'a' },

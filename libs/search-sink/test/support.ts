@@ -107,6 +107,7 @@ export class FakeLog {
 
   at(): { commitLsn: Lsn; seq: number; sub: 1 } {
     this.#seq += 1;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- an LSN of our own making
     return { commitLsn: this.#lsn as Lsn, seq: this.#seq, sub: 1 };
   }
 

@@ -27,12 +27,15 @@ export function readBulkResponse(text: string): BulkResponse {
   for (const [item, operation] of items.entries()) {
     for (const { status, error } of Object.values(operation)) {
       // A delete of a document that is not there says 404 without an error: the delete is remembered, which is success.
-      if (error === undefined) continue;
-      const because = error.caused_by?.reason === undefined ? '' : ` (${error.caused_by.reason})`;
-      failures.push({ item, status, type: error.type ?? '', reason: `${error.reason ?? ''}${because}` });
+      if (error !== undefined)
+        failures.push({ item, status, type: error.type ?? '', reason: reasonOf(error) });
     }
   }
   return { tookMs: took, failures };
+}
+
+function reasonOf({ reason = '', caused_by: cause }: NonNullable<ParsedItem['error']>): string {
+  return cause?.reason === undefined ? reason : `${reason} (${cause.reason})`;
 }
 
 interface ParsedBulk {

@@ -16,7 +16,7 @@ const TLS_ERRORS =
 export function storeError(cause: unknown, request: string): PipelineError {
   if (cause instanceof PipelineError) return cause;
   if (cause instanceof errors.ResponseError) {
-    const problem = problemOf(Number(cause.meta.statusCode ?? 0), cause.meta.body);
+    const problem = problemOf(cause.meta.statusCode ?? 0, cause.meta.body);
     return new PipelineError(codeOfProblem(problem), {
       cause,
       detail: `${request} answered ${problem.status} ${problem.type}: ${problem.reason}`,
@@ -48,17 +48,15 @@ export function problemOf(status: number, body: unknown): StoreProblem {
   if (typeof error !== 'object' || error === null) {
     return { status, type: '', reason: typeof body === 'string' ? body.slice(0, 300) : '' };
   }
-  const {
-    type,
-    reason,
-    caused_by: causedBy,
-  } = error as {
-    type?: unknown;
-    reason?: unknown;
-    caused_by?: { reason?: unknown };
-  };
-  const because = typeof causedBy?.reason === 'string' ? ` (${causedBy.reason})` : '';
-  return { status, type: String(type ?? ''), reason: `${String(reason ?? '')}${because}` };
+  const because = 'caused_by' in error ? textOf(error.caused_by, 'reason') : '';
+  const reason = textOf(error, 'reason');
+  return { status, type: textOf(error, 'type'), reason: because === '' ? reason : `${reason} (${because})` };
+}
+
+function textOf(object: unknown, member: string): string {
+  if (typeof object !== 'object' || object === null) return '';
+  const value: unknown = Reflect.get(object, member);
+  return typeof value === 'string' ? value : '';
 }
 
 function errorMember(body: unknown): unknown {

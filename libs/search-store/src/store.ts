@@ -54,28 +54,15 @@ export class SearchStore {
   }
 
   async request(method: string, path: string, options: RequestOptions = {}): Promise<StoreResponse> {
-    const { query, body, ndjson, timeoutMs, signal, answers } = options;
+    const { signal } = options;
     signal?.throwIfAborted();
-    const content =
-      body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
     const pending = this.#client.transport.request(
-      {
-        method,
-        path,
-        ...(query === undefined ? {} : { querystring: { ...query } }),
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the types omit Buffer, which is sent as it is
-        ...(content === undefined
-          ? {}
-          : ndjson === true
-            ? { bulkBody: content as string }
-            : { body: content as string }),
-      },
-      {
-        ...(timeoutMs === undefined ? {} : { requestTimeout: timeoutMs }),
-        ...(answers === undefined ? {} : { ignore: [...answers] }),
-      },
+      { method, path, querystring: { ...options.query }, ...contentOf(options) },
+      clientOptions(options),
     );
-    const abort = () => void pending.abort();
+    const abort = () => {
+      pending.abort();
+    };
     signal?.addEventListener('abort', abort, { once: true });
     try {
       const response = await pending;
@@ -153,6 +140,24 @@ export class SearchStore {
   async close(): Promise<void> {
     await this.#client.close();
   }
+}
+
+function clientOptions({ timeoutMs, answers }: RequestOptions): {
+  requestTimeout?: number;
+  ignore?: number[];
+} {
+  return {
+    ...(timeoutMs === undefined ? {} : { requestTimeout: timeoutMs }),
+    ...(answers === undefined ? {} : { ignore: [...answers] }),
+  };
+}
+
+function contentOf({ body, ndjson }: RequestOptions): { body?: string; bulkBody?: string } {
+  if (body === undefined) return {};
+  const raw = typeof body === 'string' || Buffer.isBuffer(body);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the client's types omit Buffer, which it sends as it is
+  const content = (raw ? body : JSON.stringify(body)) as string;
+  return ndjson === true ? { bulkBody: content } : { body: content };
 }
 
 function storedDocument(text: string, start: number): StoredDocument | null {
