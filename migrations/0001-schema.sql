@@ -65,14 +65,14 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- The type under all domains: {oid, typmod}.
-CREATE FUNCTION pgstream.base_type(type oid, modifier integer) RETURNS integer[] LANGUAGE sql STABLE
+CREATE FUNCTION pgstream.base_type(type oid, modifier integer) RETURNS bigint[] LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
   WITH RECURSIVE chain(type, modifier) AS (
     SELECT type, modifier
     UNION ALL
     SELECT t.typbasetype, t.typtypmod FROM chain AS c JOIN pg_type AS t ON t.oid = c.type WHERE t.typtype = 'd'
   )
-  SELECT ARRAY[c.type::bigint::integer, c.modifier] FROM chain AS c JOIN pg_type AS t ON t.oid = c.type WHERE t.typtype <> 'd'
+  SELECT ARRAY[c.type::bigint, c.modifier] FROM chain AS c JOIN pg_type AS t ON t.oid = c.type WHERE t.typtype <> 'd'
 $$;
 
 -- The shape of each of these tables as this transaction sees it. One row per ordinary or partitioned table that exists.
@@ -137,7 +137,7 @@ SET bytea_output = 'hex' SET lc_monetary = 'C' AS $$
       'base_type', CASE b.typtype
         WHEN 'e' THEN 'enum'
         WHEN 'c' THEN 'composite'
-        ELSE format_type(b.oid, base.type[2]) END,
+        ELSE format_type(b.oid, base.type[2]::integer) END,
       'attributes', CASE WHEN b.typtype = 'c' THEN (
         SELECT jsonb_agg(jsonb_build_object('name', f.attname, 'type', format_type(f.atttypid, f.atttypmod)) ORDER BY f.attnum)
         FROM pg_attribute AS f WHERE f.attrelid = b.typrelid AND f.attnum > 0 AND NOT f.attisdropped
@@ -158,8 +158,8 @@ SET bytea_output = 'hex' SET lc_monetary = 'C' AS $$
     ) ORDER BY a.attnum), '[]') AS list
     FROM pg_attribute AS a
     CROSS JOIN LATERAL (SELECT CASE WHEN t.typtype = 'd' THEN pgstream.base_type(a.atttypid, a.atttypmod)
-      ELSE ARRAY[t.oid::bigint::integer, a.atttypmod] END AS type FROM pg_type AS t WHERE t.oid = a.atttypid) AS base
-    JOIN pg_type AS b ON b.oid = base.type[1]::bigint::oid
+      ELSE ARRAY[t.oid::bigint, a.atttypmod] END AS type FROM pg_type AS t WHERE t.oid = a.atttypid) AS base
+    JOIN pg_type AS b ON b.oid = base.type[1]::oid
     LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   ) AS columns

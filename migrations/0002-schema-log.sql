@@ -209,6 +209,9 @@ CREATE FUNCTION pgstream.install_triggers() RETURNS boolean LANGUAGE plpgsql SET
 DECLARE
   stranger text;
 BEGIN
+  IF (SELECT count(*) FROM pg_event_trigger WHERE evtname IN ('pgstream_ddl', 'pgstream_drop') AND evtenabled = 'A') = 2 THEN
+    RETURN true;
+  END IF;
   SELECT p.proname INTO stranger FROM pg_proc AS p
   WHERE p.pronamespace = 'pgstream'::regnamespace AND p.proowner <> current_user::regrole::oid LIMIT 1;
   IF stranger IS NOT NULL THEN

@@ -72,11 +72,24 @@ export async function runMigrations(
     // A session lock: it outlives the transactions of the files and ends with the connection at the latest.
     await client.query(`SELECT pg_advisory_lock(${LOCK_KEY})`);
     try {
-      if (!(await hasTable(client))) await client.query(TABLE);
+      await prepareTable(client);
       return await applyMissing(client, migrations);
     } finally {
       await client.query(`SELECT pg_advisory_unlock(${LOCK_KEY})`).catch(() => {});
     }
+  });
+}
+
+async function prepareTable(client: Queries): Promise<void> {
+  if (!(await hasTable(client))) return void (await client.query(TABLE));
+  const { rows } = await client.query(
+    `SELECT 1 FROM pg_attribute WHERE attrelid = 'pgstream.schema_migrations'::regclass AND attname = 'checksum'`,
+  );
+  if (rows.length > 0) return;
+  throw new PipelineError('PG_PREREQUISITE', {
+    detail:
+      'Schema pgstream was made by another program of that name (its schema_migrations has no checksums). ' +
+      'Remove it with that program, or DROP SCHEMA pgstream CASCADE; and run init again.',
   });
 }
 

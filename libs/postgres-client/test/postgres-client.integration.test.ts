@@ -166,4 +166,15 @@ describe('migrations', () => {
     await other.pool.query(migrationsScript(readMigrations(dir)));
     await expect(runMigrations(other.pool, dir)).resolves.toEqual([]);
   });
+
+  test('a schema pgstream of another program is left alone', async () => {
+    const { pool } = await freshDatabase();
+    await pool.query(
+      'CREATE SCHEMA pgstream; CREATE TABLE pgstream.schema_migrations (version bigint, dirty boolean)',
+    );
+    await expect(runMigrations(pool, folder())).rejects.toMatchObject({
+      code: 'PG_PREREQUISITE',
+      exitCode: 78,
+    });
+  });
 });

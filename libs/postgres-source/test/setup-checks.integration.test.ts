@@ -58,6 +58,11 @@ describe('before START', () => {
     });
     await savePosition(rig.admin, rig.slot, await walLsn());
     await expect(check()).resolves.toMatchObject({ confirmedLsn: slot?.consistentPoint });
+    // The sink's last record lies before the end of its commit, where the slot stands.
+    const sinkLsn = '0/1';
+    await expect(checkBeforeStart(rig.admin, { slot: rig.slot, sinkLsn })).resolves.toMatchObject({
+      state: { epoch: 1 },
+    });
   });
 
   test('another cluster: refused, and a new epoch begins only when told', async () => {

@@ -1,8 +1,10 @@
 import { fail } from 'node:assert';
 import { PipelineError } from '@pgstream/failure';
 import { runMigrations } from '@pgstream/postgres-client';
+import { endpoints, waitFor } from '@pgstream/test-kit';
 import {
   addMissingTables,
+  checkBeforeStart,
   listGaps,
   loadState,
   planInit,
@@ -75,6 +77,46 @@ test('init makes migrations, publication, slot and state, and a second run chang
     "SELECT count(*)::int AS n FROM pgstream.table_shapes WHERE object = 'table'",
   );
   expect(shapes.rows).toEqual([{ n: 1 }]);
+});
+
+test.each([15, 16, 18] as const)('PostgreSQL %i: init, status and tear-down', async (major) => {
+  const other = await setupRig(endpoints().postgresUrls[major]);
+  try {
+    await other.admin.query('CREATE TABLE plain (a int)');
+    await expect(other.init({ keyless: 'full' })).resolves.toMatchObject({ slot: { created: true } });
+    await other.admin.query('INSERT INTO plain VALUES (1); UPDATE plain SET a = 2; DELETE FROM plain');
+    await expect(checkBeforeStart(other.admin, { slot: other.slot })).resolves.toMatchObject({
+      state: { epoch: 1 },
+    });
+    await expect(status(other.admin, other.slot)).resolves.toMatchObject({ slot: { walStatus: 'reserved' } });
+    await tearDown(other.admin, { slot: other.slot });
+    await expect(fingerprint(other)).resolves.toMatchObject({
+      schemas: null,
+      slots: null,
+      tables: ['plain d'],
+    });
+  } finally {
+    await other.close();
+  }
+});
+
+test('a table in use delays init and is never made to wait', async () => {
+  await rig.admin.query('CREATE TABLE busy (a int)');
+  await rig.admin.withClient(async (client) => {
+    await client.query('BEGIN; INSERT INTO busy VALUES (1)');
+    const initialised = rig.init({ keyless: 'full' });
+    await waitFor('init to give way once', async () => {
+      const { rows } = await rig.admin.query(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+      );
+      return rows.length > 0;
+    });
+    await rig.admin.query(
+      "SET statement_timeout = '5s'; INSERT INTO busy VALUES (2); RESET statement_timeout",
+    );
+    await client.query('COMMIT');
+    await expect(initialised).resolves.toMatchObject({ slot: { created: true } });
+  });
 });
 
 test('a run that died after the slot was made is finished by the next', async () => {

@@ -7,7 +7,7 @@ import { loadState, type ReplicationState } from './state.ts';
 
 export interface StartCheckOptions {
   readonly slot: string;
-  /** What the sink is known to hold, in LSN text; the larger of this and the stored position counts. */
+  /** The last commit that the sink is known to hold, in LSN text: it may be ahead of the stored position. */
   readonly sinkLsn?: string;
   /** What the publications should be; default: what was recorded. */
   readonly publicationOids?: Readonly<Record<string, string>>;
@@ -143,12 +143,14 @@ const positionAhead: Check = ({ server, storedLsn }) =>
       })
     : null;
 
-const slotAdvanced: Check = ({ state, slot, storedLsn }) => {
+/** The sink does not count here: the slot stands behind its last record, at the end of that commit or of idle WAL. */
+const slotAdvanced: Check = ({ state, slot }) => {
   const confirmed = slot?.confirmedLsn ?? null;
-  const bound = laterLsn(storedLsn, state.facts.reservedLsn);
-  if (confirmed === null || storedLsn === null || bound === null || !isLater(confirmed, bound)) return null;
+  const stored = state.confirmedLsn;
+  if (confirmed === null || stored === null) return null;
+  if (!isLater(confirmed, laterLsn(stored, state.facts.reservedLsn) ?? stored)) return null;
   return new PipelineError('PG_SLOT_ADVANCED', {
-    detail: `Slot ${state.slot} stands at ${confirmed}, the stored position is ${storedLsn}.`,
+    detail: `Slot ${state.slot} stands at ${confirmed}, the stored position is ${stored}.`,
   });
 };
 

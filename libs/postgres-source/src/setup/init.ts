@@ -1,5 +1,6 @@
 import { PipelineError, sqlStateOf } from '@pgstream/failure';
 import type { ClientConfig } from 'pg';
+import { installTriggers } from '../history/install-triggers.ts';
 import type { Sql } from '../sql.ts';
 import { identitySql, listKeyless, type KeylessTable } from './identity.ts';
 import { addMissingTables, type AddedTables } from './list-mode.ts';
@@ -8,6 +9,7 @@ import { grantsSql, planInit, type InitPlan, type PlanOptions } from './plan.ts'
 import { assertPreflight, serverPreflight } from './preflight.ts';
 import { foreignPublicationText, listPublications } from './publication.ts';
 import { ensureSlot, type SlotOutcome } from './ensure-slot.ts';
+import { withShortLock } from './short-lock.ts';
 import { slotFacts } from './server.ts';
 import { saveTriggerSettings } from './state.ts';
 
@@ -61,6 +63,7 @@ export async function init(connections: SetupConnections, options: InitOptions):
   if (options.only === 'slot') return { ...nothing(plan), slot: await makeSlot(connections, plan, options) };
   const wanted = await consent(plan, options);
   const migrations = await migrate(connections, plan);
+  await requireTriggers(privileged, plan);
   if (options.only === 'migrations') return { ...nothing(plan), migrations };
   await saveTriggerSettings(privileged, plan.mode);
   const identities = await publish(connections, plan, { wanted, useIndex: options.setIdentity === true });
@@ -157,16 +160,26 @@ async function migrate(connections: SetupConnections, plan: InitPlan): Promise<r
   }
 }
 
+/** Under FOR ALL TABLES the triggers are what keeps the owner's UPDATE from failing on a table made without a key. */
+async function requireTriggers(privileged: Sql, plan: InitPlan): Promise<void> {
+  const installed = await installTriggers(privileged);
+  if (installed || plan.mode === 'list') return;
+  throw new PipelineError('PG_PREFLIGHT_FAILED', {
+    detail:
+      'The event triggers cannot be created: schema pgstream belongs to another role than the one that runs init now. ' +
+      'Run tear-down with the URL that made it, then init again with --admin-url.',
+  });
+}
+
 async function setIdentities(sql: Sql, { wanted, useIndex }: Identities): Promise<string[]> {
   const done: string[] = [];
   for (const table of wanted) {
     const statement = identitySql(table, useIndex);
-    // Recorded in the same transaction, so that tear-down knows what to put back. The lock is short or not taken at all: DDL
-    // that waits would make everybody else wait behind it.
+    // Recorded in the same transaction, so that tear-down knows what to put back.
     // oxlint-disable-next-line no-await-in-loop -- one table at a time
-    await sql.query(
-      `SET LOCAL lock_timeout = '5s';
-       INSERT INTO pgstream.identity_set (table_oid, previous)
+    await withShortLock(
+      sql,
+      `INSERT INTO pgstream.identity_set (table_oid, previous)
          VALUES ('${qualified(table).replaceAll("'", "''")}'::regclass, '${table.replicaIdentity}') ON CONFLICT DO NOTHING;
        ${statement}`,
     );

@@ -1,9 +1,9 @@
-import { classifyPostgres, PipelineError } from '@pgstream/failure';
 import type { Sql } from '../sql.ts';
 import { publicationNames, qualified, quoteIdent, type PublicationNames, type TableName } from './names.ts';
 import { addTableSql } from './publication.ts';
 import { flag, text, type Row } from './rows.ts';
 import { listKeyless } from './identity.ts';
+import { tryWithShortLock } from './short-lock.ts';
 import { recordGap } from './state.ts';
 import { EVERY_TABLE, selectionIncludes, type TableSelection } from './table-selection.ts';
 
@@ -51,7 +51,7 @@ export async function addMissingTables(
   const done: Candidate[] = [];
   for (const one of open.filter((candidate) => candidate.owned)) {
     // oxlint-disable-next-line no-await-in-loop -- short transactions, one lock at a time
-    if (!(await tryStatement(sql, moveSql(one, names)))) continue;
+    if (!(await tryWithShortLock(sql, moveSql(one, names)))) continue;
     done.push(one);
     // oxlint-disable-next-line no-await-in-loop -- as above
     if (!one.elsewhere && options.recordGaps !== false) await noteGap(sql, options.slot, one.name);
@@ -94,18 +94,6 @@ function moveSql({ name, target, elsewhere }: Candidate, names: PublicationNames
   const other = names[target === 'full' ? 'insertOnly' : 'full'];
   const drop = elsewhere ? `ALTER PUBLICATION ${quoteIdent(other)} DROP TABLE ${qualified(name)};` : '';
   return `${drop} ${addTableSql(names[target], name)}`;
-}
-
-/** False where somebody held a lock. */
-async function tryStatement(sql: Sql, statement: string): Promise<boolean> {
-  try {
-    await sql.query(`SET LOCAL lock_timeout = '500ms'; ${statement}`);
-    return true;
-  } catch (cause) {
-    const error = cause instanceof PipelineError ? cause : classifyPostgres(cause);
-    if (error.code === 'PG_CONFLICT') return false;
-    throw error;
-  }
 }
 
 async function noteGap(sql: Sql, slot: string, table: TableName): Promise<void> {

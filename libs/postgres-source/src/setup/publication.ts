@@ -36,11 +36,14 @@ export function createFullSql(name: string, scope: PublicationScope, existing: r
   return `CREATE PUBLICATION ${quoteIdent(name)} FOR TABLE ${list}${schemas} WITH (${EVERYTHING});`;
 }
 
-/** Mode `list`: tables are added one by one, each in a short transaction of its own. */
+/**
+ * Mode `list`: tables are added one by one, each in a short transaction of its own. The log of schema changes is there from
+ * the start: what comparing with the catalogue finds travels in it.
+ */
 export function createListsSql({ full, insertOnly }: PublicationNames): string[] {
   return [
     `CREATE PUBLICATION ${quoteIdent(full)} WITH (${EVERYTHING});`,
-    `CREATE PUBLICATION ${quoteIdent(insertOnly)} WITH (${INSERT_ONLY});`,
+    `CREATE PUBLICATION ${quoteIdent(insertOnly)} FOR TABLE pgstream.schema_log WITH (${INSERT_ONLY});`,
   ];
 }
 

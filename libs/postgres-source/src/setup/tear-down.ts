@@ -3,6 +3,7 @@ import { restoreIdentitySql } from './identity.ts';
 import { publicationNames, quoteIdent } from './names.ts';
 import { dropPublicationSql, listPublications } from './publication.ts';
 import { optionalText, text } from './rows.ts';
+import { withShortLock } from './short-lock.ts';
 import { dropSlot } from './slot.ts';
 import { hasStateTable, loadState } from './state.ts';
 
@@ -30,7 +31,7 @@ export async function tearDown(sql: Sql, options: TearDownOptions): Promise<Tear
   const run = async (statements: readonly string[]) => {
     for (const statement of statements) {
       // oxlint-disable-next-line no-await-in-loop -- in order
-      await sql.query(statement);
+      await withShortLock(sql, statement);
       done.push(statement);
     }
   };
@@ -93,7 +94,7 @@ async function identityRestores(sql: Sql): Promise<string[]> {
   );
   return rows.map((row) => {
     const change = { schema: text(row, 'schema'), table: text(row, 'table'), was: text(row, 'was') };
-    return `SET LOCAL lock_timeout = '10s'; ${restoreIdentitySql(change)}`;
+    return restoreIdentitySql(change);
   });
 }
 
