@@ -11,7 +11,7 @@ const keyText = fc.oneof(
   fc.string({ unit: fc.constantFrom('a', '\\', ',', '-', 'N', 'E', '1', '') }),
   fc.string({ unit: 'binary' }),
   fc.constantFrom('', '-1', '1', '\\N', '\\E', '\\sha256:', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'),
-  fc.string({ minLength: 500, maxLength: 600 }),
+  fc.constantFrom('x'.repeat(512), 'x'.repeat(513), 'ñ'.repeat(256), 'ñ'.repeat(257)),
 );
 const keys = fc
   .integer({ min: 1, max: 4 })
@@ -46,7 +46,7 @@ describe('document id', () => {
         expect(ids[0] === ids[1]).toBe(JSON.stringify(a) === JSON.stringify(b));
         for (const id of ids) expect(Buffer.byteLength(id)).toBeLessThanOrEqual(512);
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -59,7 +59,7 @@ describe('document id', () => {
         );
         expect(first === second).toBe(JSON.stringify(a) === JSON.stringify(b));
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 
