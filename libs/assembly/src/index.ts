@@ -16,3 +16,4 @@ export { checkEverything, type CheckItem } from './operations/check-everything.t
 export { consumerLag, type Lag, type SlotLag } from './operations/consumer-lag.ts';
 export { listDeadLetters, type ListedDeadLetter } from './operations/list-dead-letters.ts';
 export type { LagRow } from './wiring/group-lag.ts';
+export { runStandalone, type StandaloneOptions } from './run-standalone.ts';

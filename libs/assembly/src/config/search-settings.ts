@@ -72,6 +72,11 @@ export const searchSettings = {
       doc: "Name of the alias of a table's index in layout `table`.",
     },
   ),
+  systemIndex: setting(matching(/^[a-z][a-z0-9_-]{0,99}$/, 'a name of a-z 0-9 _ -'), {
+    env: 'PGSTREAM_SEARCH_SYSTEM_INDEX',
+    default: 'pgstream',
+    doc: 'Index of the schema history, and beginning of the names of our other indices: `pgstream-tables`, `pgstream-parked`.',
+  }),
   shards: setting(count(1, 1024), {
     env: 'PGSTREAM_SEARCH_INDEX_SHARDS',
     default: 1,

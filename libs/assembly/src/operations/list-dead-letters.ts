@@ -61,7 +61,7 @@ interface Hits {
 async function fromIndex(config: PgstreamConfig, limit: number): Promise<ListedDeadLetter[]> {
   const store = openSearchStore(config);
   try {
-    const answer = await store.json<Hits>('POST', '/pgstream-parked/_search', {
+    const answer = await store.json<Hits>('POST', `/${config.search.systemIndex}-parked/_search`, {
       body: { size: limit, sort: [{ parked_at: 'desc' }] },
       answers: [404],
     });

@@ -50,7 +50,7 @@ function postgresToKafka(context: RunContext, postgres: PostgresEnd): Joined {
 async function postgresToSearch(context: RunContext, postgres: PostgresEnd): Promise<Joined> {
   const store = openSearchStore(context.config);
   context.defer('search store', () => store.close());
-  const letters = new SearchDeadLetterStore(store);
+  const letters = new SearchDeadLetterStore(store, { systemPrefix: context.config.search.systemIndex });
   const observed = observedDeadLetters(letters, (letter) => parked(context, letter));
   return { source: postgres.source, sink: await searchTarget(context, store, observed) };
 }

@@ -19,6 +19,7 @@ export function kafkaSource(context: RunContext, deadLetters: DeadLetterStore): 
     startFrom: config.kafka.consumer.startOffset,
     deadLetters,
     maxInFlightBytes: config.route.memoryBytes,
+    topicWaitMs: TOPIC_WAIT_MS,
     onLog: kafkaLog(log),
   });
   exportConsumer(context, source);
@@ -26,6 +27,8 @@ export function kafkaSource(context: RunContext, deadLetters: DeadLetterStore): 
 }
 
 const LAG_INTERVAL_MS = 5000;
+/** Producer and workers are often started together: the topic may be made a moment later. */
+const TOPIC_WAIT_MS = 30_000;
 
 function exportConsumer(context: RunContext, source: ChangeConsumer): void {
   const { config, registry, log } = context;

@@ -27,6 +27,7 @@ export async function searchTarget(
     singleTable: selectsOneTable(tableSelection(config)),
     hashDocIds: search.hashDocIds,
     handleDdl: search.handleDdl,
+    systemPrefix: search.systemIndex,
     indexSettings: {
       number_of_shards: search.shards,
       number_of_replicas: search.replicas,

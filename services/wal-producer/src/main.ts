@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { runStandalone } from '@pgstream/assembly';
+
+const manifest: { version: string } = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+);
+
+/** PostgreSQL to Kafka. One at a time holds the slot, further ones wait as standby. Settings: environment, -c FILE. */
+process.exitCode = await runStandalone({
+  name: 'wal-producer',
+  version: manifest.version,
+  source: 'postgres',
+  target: 'kafka',
+  argv: process.argv.slice(2),
+  env: process.env,
+});
