@@ -121,6 +121,9 @@ DECLARE
   schemas jsonb;
 BEGIN
   IF current_setting('pgstream.inside', true) = 'true' THEN RETURN; END IF;
+  -- Temporary tables come and go by the thousand.
+  PERFORM FROM pg_event_trigger_ddl_commands() AS c WHERE c.schema_name IS DISTINCT FROM 'pg_temp';
+  IF NOT FOUND THEN RETURN; END IF;
 
   SELECT array_agg(DISTINCT t.oid) INTO touched FROM (
     SELECT c.objid FROM pg_event_trigger_ddl_commands() AS c
@@ -170,6 +173,8 @@ DECLARE
 BEGIN
   -- What ALTER drops, ddl_command_end reports with the shape that is left.
   IF tg_tag !~ '^DROP' OR current_setting('pgstream.inside', true) = 'true' THEN RETURN; END IF;
+  PERFORM FROM pg_event_trigger_dropped_objects() AS d WHERE NOT d.is_temporary;
+  IF NOT FOUND THEN RETURN; END IF;
 
   -- Columns dropped by a cascade; and a dropped index may have been somebody's identity (it no longer says whose).
   SELECT array_agg(DISTINCT t.oid) INTO touched FROM (
