@@ -178,6 +178,8 @@ test('a kept position lets us confirm without a save each time, and tells others
   await keeper.settle(ours);
   await advanceSlot();
   await expect(check()).rejects.toMatchObject({ code: 'PG_SLOT_ADVANCED' });
+  await history.load(ours);
+  expect(history.pendingCheckpoint(ours)).toBe(true);
 });
 
 const idleHistory: SchemaHistoryPort = {
@@ -196,6 +198,12 @@ const failed = (checks: readonly PreflightCheck[], name: string) =>
   checks.find((one) => one.name === name && !one.ok) ?? null;
 
 describe('preflight', () => {
+  test('tables without identity need an answer before init', async () => {
+    await rig.admin.query('CREATE TABLE plain (a int)');
+    const checks = await preflight(rig.admin, { slot: rig.slot });
+    expect(failed(checks, 'replica_identity')).toMatchObject({ severity: 'error' });
+  });
+
   test('before and after init nothing is wrong but what the server was told', async () => {
     const wrong = async () =>
       (await preflight(rig.admin, { slot: rig.slot })).filter((one) => !one.ok && one.severity === 'error');
@@ -221,6 +229,7 @@ describe('preflight', () => {
     const checks = await preflight(poor.pool, { slot: rig.slot });
     expect(failed(checks, 'role_replication')?.remedy).toBe(`ALTER ROLE "${poor.name}" REPLICATION;`);
     expect(failed(checks, 'publications')?.detail).toContain(rig.publication);
+    expect(failed(checks, 'replica_identity')).toMatchObject({ severity: 'warning' });
     expect(failed(checks, 'replica_identity')?.remedy).toContain(
       'ALTER TABLE "public"."bare" REPLICA IDENTITY FULL;',
     );

@@ -33,6 +33,11 @@ export class PositionKeeper {
     this.#reserved = reserved;
   }
 
+  /** Before a new START: another producer may have had the slot, and settled lower, in the meantime. */
+  forget(): void {
+    this.#reserved = -1n;
+  }
+
   /** At a clean end, after the slot was told `lsn` for the last time. */
   async settle(lsn: Lsn): Promise<void> {
     await savePosition(this.#sql, this.#slot, formatLsn(lsn));
@@ -43,7 +48,10 @@ export class PositionKeeper {
 /** The same history, whose checkpoints reserve positions as well: give it to the source in place of `history`. */
 export function keepingPosition(history: SchemaHistoryPort, keeper: PositionKeeper): SchemaHistoryPort {
   return {
-    load: (confirmed) => history.load(confirmed),
+    load: (confirmed) => {
+      keeper.forget();
+      return history.load(confirmed);
+    },
     type: (message) => history.type(message),
     relation: (relation) => history.relation(relation),
     witnessed: (oid, at) => history.witnessed(oid, at),

@@ -74,7 +74,8 @@ function capacityChecks({ settings, slot }: ServerSettings): PreflightCheck[] {
     {
       name: 'max_wal_senders',
       ok: slot?.active === true || count('walsenders') < count('max_wal_senders'),
-      severity: 'error',
+      // One may end any moment: the connection is refused with 53300 and tried again.
+      severity: 'warning',
       detail: `${count('walsenders')} of ${count('max_wal_senders')} WAL senders are taken.`,
       remedy: 'ALTER SYSTEM SET max_wal_senders = …; then restart the server.',
     },

@@ -145,7 +145,7 @@ async function catalogueChecks(sql: Sql, facts: Facts): Promise<PreflightCheck[]
   const found = await listPublications(sql);
   return [
     publicationCheck(facts, found),
-    identityCheck(await listKeyless(sql), facts.state?.mode === 'list'),
+    identityCheck(await listKeyless(sql), facts.state),
     foreignCheck(foreignPublications(found, [publicationNames(facts.slotName).full])),
     await triggerCheck(sql, facts),
   ];
@@ -169,7 +169,8 @@ function publicationCheck(
 
 const SHOWN_TABLES = 20;
 
-function identityCheck(keyless: readonly KeylessTable[], listMode: boolean): PreflightCheck {
+function identityCheck(keyless: readonly KeylessTable[], state: ReplicationState | null): PreflightCheck {
+  const listMode = state?.mode === 'list';
   const shown = keyless
     .slice(0, SHOWN_TABLES)
     .map((table) => `${table.schema}.${table.table} (${table.reason})`);
@@ -180,7 +181,8 @@ function identityCheck(keyless: readonly KeylessTable[], listMode: boolean): Pre
   return {
     name: 'replica_identity',
     ok: keyless.length === 0,
-    severity: listMode ? 'warning' : 'error',
+    // Init needs an answer first; a producer that refused to start would not help the owner.
+    severity: state === null ? 'error' : 'warning',
     detail:
       keyless.length === 0
         ? 'Every table has a usable replica identity.'

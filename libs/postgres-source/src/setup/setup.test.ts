@@ -95,7 +95,6 @@ describe('server settings', () => {
   test.each([
     [{ wal_level: 'replica' }, {}, 'wal_level: .*ALTER SYSTEM SET wal_level = logical; then restart'],
     [{ slots: '10' }, {}, 'max_replication_slots: 10 of 10 .*ALTER SYSTEM SET max_replication_slots'],
-    [{ walsenders: '10' }, {}, 'max_wal_senders: 10 of 10 .*ALTER SYSTEM SET max_wal_senders'],
     [{ server_encoding: 'LATIN1' }, {}, 'encoding: .*UTF8'],
     [{}, { version: 140_000 }, 'server_version: PostgreSQL 14; 15 to 18 are supported'],
     [{}, { inRecovery: true }, 'primary: .*URL of the primary'],
@@ -109,6 +108,7 @@ describe('server settings', () => {
   });
 
   test.each([
+    [{ walsenders: '10' }, 'max_wal_senders', 'warning'],
     [{ max_slot_wal_keep_size: '-1' }, 'max_slot_wal_keep_size', 'warning'],
     [{ idle_replication_slot_timeout: '60' }, 'idle_replication_slot_timeout', 'warning'],
     [{ synchronous_commit: 'off' }, 'synchronous_commit', 'info'],
