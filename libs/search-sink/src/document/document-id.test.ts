@@ -79,6 +79,14 @@ describe('document id', () => {
     expect(idOf(ref, values, { layout: 'pgstream', hashDocIds })).toMatch(expected);
   });
 
+  test('layout pgstream: a sign beside an empty value is not taken for a separator', () => {
+    const [a, b] = [
+      ['', '1', '-5'],
+      ['-1', '', '5'],
+    ].map((key) => idOf(ref, key, { layout: 'pgstream' }));
+    expect(a).not.toBe(b);
+  });
+
   test('is the same from columns in any order and from the identity, for any scalar type', () => {
     const ids = new DocumentIds({ layout: 'table' });
     const a = { name: 'a', type: 'bigint', text: '9223372036854775807' };
