@@ -316,6 +316,19 @@ describe('the role of the lab: REPLICATION, all rights on the database, neither 
     });
   });
 
+  test('an --admin-url that cannot help is refused by name', async () => {
+    const { role, connections } = await labRole();
+    await expect(rig.init({}, { ...connections, admin: role.pool })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('not a superuser'),
+    });
+    await rig.init({}, connections);
+    await expect(rig.init({}, { ...connections, admin: rig.admin })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('tear-down first'),
+    });
+  });
+
   test('list mode: a table made later is added without waiting, and the gap is recorded', async () => {
     const { role, connections } = await labRole();
     await rig.init({}, connections);

@@ -72,6 +72,7 @@ export async function planInit(sql: Sql, options: PlanOptions, admin?: Sql): Pro
   const superuser = role.superuser || adminFacts?.superuser === true;
   const names = publicationNames(options.slot);
   const mode = chooseMode(options, superuser, found);
+  assertAdminHelps(options.slot, mode, adminFacts);
   const scope = publicationScope(filter);
   const wanted = scope.kind === 'list' ? scope.tables : [];
   const existing = wanted.length === 0 ? [] : await existingTables(sql, wanted);
@@ -123,6 +124,16 @@ function chooseMode(options: PlanOptions, superuser: boolean, found: readonly Pu
   throw new PipelineError('PG_PRIVILEGE_MISSING', {
     detail:
       'Publications FOR ALL TABLES and event triggers need a superuser: use --admin-url, or run the printed SQL.',
+  });
+}
+
+/** List mode is what the streaming role can do alone; a half of it made by somebody else it could not go on with. */
+function assertAdminHelps(slot: string, mode: SetupMode, admin: ServerFacts | null): void {
+  if (admin === null || mode === 'all') return;
+  throw new PipelineError('CONFIG_INVALID', {
+    detail: admin.superuser
+      ? `admin-url: slot ${slot} was made in list mode. Run tear-down first, then init with --admin-url.`
+      : `admin-url: role ${admin.role} is not a superuser.`,
   });
 }
 
