@@ -68,7 +68,7 @@ export async function runRoute(options: RunRouteOptions): Promise<void> {
 
 interface Created {
   readonly run: RunContext;
-  readonly failure: { cause: unknown };
+  readonly failure: { cause?: Error };
 }
 
 function createContext(options: RunRouteOptions, samples: Array<() => void>): Created {
@@ -78,7 +78,7 @@ function createContext(options: RunRouteOptions, samples: Array<() => void>): Cr
   const metrics = createMetrics(PROCESS_METRICS, registry);
   metrics.pgstream_build_info.set({ version, source: route.source, target: route.target }, 1);
   const stop = new AbortController();
-  const failure: { cause: unknown } = { cause: undefined };
+  const failure: { cause?: Error } = {};
   const health = new HealthServer({
     address: config.health.address,
     version,
@@ -99,7 +99,7 @@ function createContext(options: RunRouteOptions, samples: Array<() => void>): Cr
     health,
     onScrape: (sample) => void samples.push(sample),
     fail: (cause) => {
-      failure.cause ??= cause ?? new PipelineError('UNCLASSIFIED');
+      failure.cause ??= cause instanceof Error ? cause : new PipelineError('UNCLASSIFIED', { cause });
       stop.abort(cause);
     },
   };

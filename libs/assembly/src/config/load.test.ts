@@ -205,8 +205,13 @@ describe('table filters', () => {
   });
 
   test('exactly one table is selected only when it is named', () => {
-    const one = (...include: string[]) => selectsOneTable({ include, exclude: [] });
-    expect([one('productos'), one('public.*'), one(), one('a', 'b')]).toEqual([true, false, false, false]);
+    const lists = [['productos'], ['public.*'], [], ['a', 'b']];
+    expect(lists.map((include) => selectsOneTable({ include, exclude: [] }))).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
   });
 });
 

@@ -8,28 +8,30 @@ export interface Route {
 
 /** Which two ends of this configuration are joined, or what is missing, for people. */
 export function routeOf(config: PgstreamConfig): Route | { readonly faults: readonly string[] } {
-  const faults: string[] = [];
   const source = sourceOf(config);
-  if (source === null) {
-    faults.push(
-      'no source is configured: set PGSTREAM_POSTGRES_LISTENER_URL (--postgres-url), or PGSTREAM_KAFKA_READER_SERVERS with --source kafka',
-    );
-  } else {
-    faults.push(...sourceFaults(config, source));
-  }
   const targets = targetsOf(config, source);
   const [target] = targets;
-  if (target === undefined) faults.push(NO_TARGET);
-  else if (targets.length > 1) {
-    faults.push(
-      `several targets are configured (${targets.join(', ')}): choose one with PGSTREAM_TARGET (--target)`,
-    );
-  } else faults.push(...targetFaults(config, target));
-  if (source === 'kafka' && target === 'kafka') faults.push('source and target cannot both be Kafka');
-  // Partitions have an order of their own each, so a file could not tell what it holds already.
-  if (source === 'kafka' && target === 'ndjson')
-    faults.push('the target ndjson needs PostgreSQL as its source');
+  const faults = [
+    ...(source === null ? [NO_SOURCE] : sourceFaults(config, source)),
+    ...(target === undefined ? [NO_TARGET] : targetFaults(config, target)),
+    ...(targets.length > 1 ? [severalTargets(targets)] : []),
+    ...joinFaults(source, target),
+  ];
   return faults.length === 0 && source !== null && target !== undefined ? { source, target } : { faults };
+}
+
+const NO_SOURCE =
+  'no source is configured: set PGSTREAM_POSTGRES_LISTENER_URL (--postgres-url), or PGSTREAM_KAFKA_READER_SERVERS with --source kafka';
+
+function severalTargets(targets: readonly TargetName[]): string {
+  return `several targets are configured (${targets.join(', ')}): choose one with PGSTREAM_TARGET (--target)`;
+}
+
+function joinFaults(source: SourceName | null, target: TargetName | undefined): readonly string[] {
+  if (source !== 'kafka') return [];
+  if (target === 'kafka') return ['source and target cannot both be Kafka'];
+  // Partitions have an order of their own each, so a file could not tell what it holds already.
+  return target === 'ndjson' ? ['the target ndjson needs PostgreSQL as its source'] : [];
 }
 
 const NO_TARGET =

@@ -3,8 +3,11 @@ import type { PgstreamConfig } from './settings.ts';
 
 /** The two lists of the configuration. `*` alone is every table, as with the original. */
 export function tableSelection({ filter }: Pick<PgstreamConfig, 'filter'>): TableSelection {
-  const whole = (pattern: string) => (pattern === '*' ? '*.*' : pattern);
   return { include: (filter.include ?? []).map(whole), exclude: (filter.exclude ?? []).map(whole) };
+}
+
+function whole(pattern: string): string {
+  return pattern === '*' ? '*.*' : pattern;
 }
 
 /** Excluded wins over included. */

@@ -22,8 +22,8 @@ export async function databaseStatus(config: PgstreamConfig, migrationsDir: stri
     const found = await status(pool, slotNameOf(config));
     const migrations = await migrationStatus(pool, migrationsDir);
     const published = found.publications.length > 0 && found.publications.every(({ exists }) => exists);
-    const ready =
-      found.schemaExists && found.slot !== null && found.state?.consistentPoint != null && published;
+    const initialised = found.state !== null && found.state.consistentPoint !== null;
+    const ready = found.schemaExists && found.slot !== null && initialised && published;
     return { ...found, migrations, ready };
   });
 }

@@ -45,7 +45,7 @@ export class StreamSink implements Sink {
       // Resolved when written: the buffer is free again, and a reader that is slow slows us down.
       await new Promise<void>((resolve, reject) => {
         this.#out.write(linesOf(batch, 0, this.#space), (error) =>
-          error == null ? resolve() : reject(error),
+          error === null || error === undefined ? resolve() : reject(error),
         );
       });
     }
@@ -69,12 +69,10 @@ export class FileSink implements Sink {
   readonly name = 'ndjson';
   readonly #file: FileHandle;
   readonly #space = { buffer: Buffer.allocUnsafeSlow(65_536) };
-  #end: number;
   #last: Tail | null;
 
-  private constructor(file: FileHandle, end: number, last: Tail | null) {
+  private constructor(file: FileHandle, last: Tail | null) {
     this.#file = file;
-    this.#end = end;
     this.#last = last;
   }
 
@@ -84,7 +82,7 @@ export class FileSink implements Sink {
     const { size } = await file.stat();
     const { end, line } = await lastLine(file, size);
     if (end < size) await file.truncate(end);
-    return new FileSink(file, end, line === null ? null : tailOf(line));
+    return new FileSink(file, line === null ? null : tailOf(line));
   }
 
   async write(batch: RecordBatch, outcome: BatchOutcome): Promise<void> {
@@ -93,7 +91,6 @@ export class FileSink implements Sink {
       const lines = linesOf(batch, from, this.#space);
       await this.#file.appendFile(lines);
       await this.#file.datasync();
-      this.#end += lines.length;
       this.#last = { epoch: batch.epoch, position: positionAt(batch, batch.count - 1) };
     }
     outcome.settled();

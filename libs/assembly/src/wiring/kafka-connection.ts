@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { PipelineError } from '@pgstream/failure';
 import type { KafkaConnectionOptions, KafkaLogLine } from '@pgstream/kafka-client';
 import type { Logger } from '@pgstream/service-runtime';
 import type { PgstreamConfig } from '../config/settings.ts';
+import { pem } from './pem.ts';
 
 const CONNECTION_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -30,11 +30,6 @@ export function kafkaConnection(config: PgstreamConfig, end: 'reader' | 'writer'
       ? {}
       : { sasl: { mechanism: sasl.mechanism, username: sasl.user ?? '', password: sasl.password ?? '' } }),
   };
-}
-
-function pem<K extends string>(name: K, file: string | null): { readonly [key in K]?: string } {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a computed key of a generic type widens to string
-  return (file === null ? {} : { [name]: readFileSync(file, 'utf8') }) as { readonly [key in K]?: string };
 }
 
 /** The client library is chatty about what it retries by itself: its information is our debugging. */

@@ -1,4 +1,4 @@
-import { slotFacts, type PostgresSource, type Sql } from '@pgstream/postgres-source';
+import { slotFacts, type PostgresSource, type SlotFacts, type Sql } from '@pgstream/postgres-source';
 import { createMetrics, type Metrics } from '@pgstream/service-runtime';
 import { PRODUCER_METRICS } from '../metrics/metric-specs.ts';
 import { followCounter } from '../runtime/follow-counter.ts';
@@ -37,6 +37,13 @@ export function exportSource(context: RunContext, source: PostgresSource): void 
 
 const WAL_STATUSES = ['reserved', 'extended', 'unreserved', 'lost'];
 
+const WAL = `
+SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::text AS wal,
+  CASE setting WHEN '-1' THEN '-1' ELSE (setting::bigint * 1048576)::text END AS keep,
+  (SELECT (pg_current_wal_lsn() - confirmed_flush_lsn)::text FROM pg_replication_slots WHERE slot_name = $1) AS lag,
+  (SELECT count(*)::text FROM pgstream.gaps WHERE slot = $1) AS gaps
+FROM pg_settings WHERE name = 'max_slot_wal_keep_size'`;
+
 /** The slot as the server shows it: on an ordinary connection, so that a standby sees it as well. */
 export function pollSlot(context: RunContext, sql: Sql, slot: string): void {
   const metrics = producerMetrics(context);
@@ -44,30 +51,27 @@ export function pollSlot(context: RunContext, sql: Sql, slot: string): void {
     context,
     context.config.postgres.slotPollIntervalMs,
     async () => {
-      const facts = await slotFacts(sql, slot);
-      const { rows } = await sql.query(
-        `SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::text AS wal,
-        CASE setting WHEN '-1' THEN '-1' ELSE (setting::bigint * 1048576)::text END AS keep,
-        (SELECT (pg_current_wal_lsn() - confirmed_flush_lsn)::text FROM pg_replication_slots WHERE slot_name = $1) AS lag,
-        (SELECT count(*)::text FROM pgstream.gaps WHERE slot = $1) AS gaps
-       FROM pg_settings WHERE name = 'max_slot_wal_keep_size'`,
-        [slot],
-      );
+      const { rows } = await sql.query(WAL, [slot]);
       const number = (name: string) => Number(rows[0]?.[name] ?? Number.NaN);
       metrics.pgstream_wal_bytes_total.set(number('wal'));
       metrics.pgstream_slot_max_wal_bytes.set({ slot }, number('keep'));
       metrics.pgstream_source_gaps.set(number('gaps'));
-      metrics.pgstream_slot_active.set({ slot }, facts?.active === true ? 1 : 0);
       metrics.pgstream_slot_confirmed_flush_lag_bytes.set({ slot }, number('lag'));
-      if (facts?.retainedBytes != null)
-        metrics.pgstream_slot_retained_wal_bytes.set({ slot }, facts.retainedBytes);
-      if (facts?.safeBytes != null) metrics.pgstream_slot_safe_wal_size_bytes.set({ slot }, facts.safeBytes);
-      const status = facts?.walStatus ?? 'lost';
-      for (const one of WAL_STATUSES)
-        metrics.pgstream_slot_wal_status.set({ slot, status: one }, one === status ? 1 : 0);
+      setSlot(metrics, slot, await slotFacts(sql, slot));
     },
-    (error) => {
-      context.log.debug({ code: error.code }, 'the slot could not be read');
-    },
+    (error) => context.log.debug({ code: error.code }, 'the slot could not be read'),
   );
+}
+
+/** A slot that is gone is as good as lost. */
+const GONE = { active: false, retainedBytes: null, safeBytes: null, walStatus: 'lost' } as const;
+
+function setSlot(metrics: ProducerMetrics, slot: string, facts: SlotFacts | null): void {
+  const { active, retainedBytes, safeBytes, walStatus } = facts ?? GONE;
+  metrics.pgstream_slot_active.set({ slot }, Number(active));
+  if (retainedBytes !== null) metrics.pgstream_slot_retained_wal_bytes.set({ slot }, retainedBytes);
+  if (safeBytes !== null) metrics.pgstream_slot_safe_wal_size_bytes.set({ slot }, safeBytes);
+  for (const status of WAL_STATUSES) {
+    metrics.pgstream_slot_wal_status.set({ slot, status }, Number(status === walStatus));
+  }
 }

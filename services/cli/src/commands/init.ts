@@ -78,15 +78,22 @@ export async function initialise(
     onWaiting: (blockers) => {
       printer.note(`waiting for transactions that are older than the slot: ${blockers.join(', ')}`);
     },
-    ...(options.setIdentity === true ? { setIdentity: true } : {}),
-    ...(options.allowForeignPublication === true ? { allowForeignPublication: true } : {}),
-    ...(options.migrationsOnly === true ? { only: 'migrations' } : {}),
-    ...(options.slotOnly === true ? { only: 'slot' } : {}),
-    ...(options.newEpoch === true ? { newEpoch: true } : {}),
-    ...(options.acceptTimeline === true ? { acceptTimeline: true } : {}),
-    ...(options.acceptGap === true ? { acceptGap: true } : {}),
+    ...flagsOf(options),
   };
   return await initDatabase(config, request);
+}
+
+function flagsOf(options: InitOptions): Partial<InitRequest> {
+  const { migrationsOnly, slotOnly } = options;
+  return {
+    setIdentity: options.setIdentity === true,
+    allowForeignPublication: options.allowForeignPublication === true,
+    newEpoch: options.newEpoch === true,
+    acceptTimeline: options.acceptTimeline === true,
+    acceptGap: options.acceptGap === true,
+    ...(migrationsOnly === true ? { only: 'migrations' } : {}),
+    ...(slotOnly === true ? { only: 'slot' } : {}),
+  };
 }
 
 async function agrees({ terminal }: CliContext, question: string): Promise<boolean> {

@@ -1,8 +1,8 @@
-import { consumerLag, type LagRow } from '@pgstream/assembly';
+import { consumerLag, type Lag, type LagRow } from '@pgstream/assembly';
 import type { Command } from 'commander';
 import { invocationOf, type CliContext } from '../cli-context.ts';
 import { addSettingFlags } from '../flags.ts';
-import { renderTable } from '../output/table.ts';
+import { humanBytes, renderTable } from '../output/table.ts';
 
 export function addLag(program: Command, context: CliContext): void {
   const command = program
@@ -16,25 +16,23 @@ export function addLag(program: Command, context: CliContext): void {
   });
 }
 
-function describe({ slot, partitions }: Awaited<ReturnType<typeof consumerLag>>): string {
+function describe({ slot, partitions }: Lag): string {
   const parts: string[] = [];
-  if (slot !== null)
-    parts.push(
-      `slot ${slot.name}: ${slot.lagBytes} bytes behind, ${slot.retainedBytes} bytes of WAL retained`,
-    );
+  if (slot !== null) {
+    const retained = slot.retainedBytes === null ? '' : `, ${humanBytes(slot.retainedBytes)} of WAL retained`;
+    parts.push(`slot ${slot.name}: ${humanBytes(slot.lagBytes)} behind${retained}`);
+  }
   if (partitions.length > 0) {
-    const row = (one: LagRow) =>
-      [one.group, one.topic, one.partition, one.committed, one.end, one.lagRecords, one.lagSeconds] as const;
     const total = partitions.reduce((sum, { lagRecords }) => sum + lagRecords, 0);
-    parts.push(
-      renderTable(
-        ['group', 'topic', 'partition', 'committed', 'end', 'records', 'seconds'],
-        partitions.map(row),
-      ),
-      `total: ${total} records`,
-    );
+    const headers = ['group', 'topic', 'partition', 'committed', 'end', 'records', 'seconds'];
+    parts.push(renderTable(headers, partitions.map(row)), `total: ${total} records`);
   }
   return parts.length === 0
     ? 'nothing is configured: set PGSTREAM_POSTGRES_LISTENER_URL or PGSTREAM_KAFKA_SERVERS'
     : parts.join('\n');
+}
+
+function row(lag: LagRow) {
+  const { group, topic, partition, committed, end, lagRecords, lagSeconds } = lag;
+  return [group, topic, partition, committed, end, lagRecords, lagSeconds] as const;
 }

@@ -1,9 +1,8 @@
 import { databaseStatus, type DatabaseStatus } from '@pgstream/assembly';
-import { formatBytes } from '@pgstream/service-runtime';
 import type { Command } from 'commander';
 import { invocationOf, type CliContext, type Done } from '../cli-context.ts';
 import { addSettingFlags } from '../flags.ts';
-import { renderPairs } from '../output/table.ts';
+import { humanBytes, renderPairs, type Pair } from '../output/table.ts';
 
 export function addStatus(program: Command, context: CliContext, done: Done): void {
   const command = program
@@ -21,8 +20,7 @@ export function addStatus(program: Command, context: CliContext, done: Done): vo
 }
 
 function describe(status: DatabaseStatus): string {
-  const { slot, state, migrations, publications } = status;
-  const bytes = (value: number | null | undefined) => (value == null ? null : formatBytes(value));
+  const { migrations, publications, reader } = status;
   return renderPairs([
     ['database', status.database],
     ['schema pgstream', status.schemaExists ? 'exists' : 'missing: run pgstream init'],
@@ -30,18 +28,25 @@ function describe(status: DatabaseStatus): string {
       'migrations',
       `${migrations.applied.length} applied, ${migrations.pending.length} pending, ${migrations.changed.length} changed`,
     ],
-    ['slot', slot === null ? `${status.slotName} (missing)` : `${status.slotName} (${slot.plugin})`],
-    ['slot active', slot?.active ?? null],
-    ['confirmed', slot?.confirmedLsn ?? null],
-    ['WAL retained', bytes(slot?.retainedBytes)],
-    ['WAL status', slot?.walStatus ?? null],
-    ['mode', state?.mode ?? null],
-    ['epoch', state?.epoch ?? null],
+    ...slotPairs(status),
+    ['mode', status.state?.mode ?? null],
+    ['epoch', status.state?.epoch ?? null],
     [
       'publications',
       publications.map(({ name, exists }) => `${name}${exists ? '' : ' (missing)'}`).join(', '),
     ],
-    ['reader', status.reader === null ? null : `${status.reader.application} since ${status.reader.since}`],
+    ['reader', reader === null ? null : `${reader.application} since ${reader.since}`],
     ['gaps', status.gaps.length],
   ]);
+}
+
+function slotPairs({ slot, slotName }: DatabaseStatus): readonly Pair[] {
+  if (slot === null) return [['slot', `${slotName} (missing)`]];
+  return [
+    ['slot', `${slotName} (${slot.plugin})`],
+    ['slot active', slot.active],
+    ['confirmed', slot.confirmedLsn],
+    ['WAL retained', slot.retainedBytes === null ? null : humanBytes(slot.retainedBytes)],
+    ['WAL status', slot.walStatus],
+  ];
 }

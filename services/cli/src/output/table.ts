@@ -21,10 +21,19 @@ export function renderTable(
   return [line(headers), line(widths.map((width) => '-'.repeat(width))), ...cells.map(line)].join('\n');
 }
 
+export type Pair = readonly [string, string | number | boolean | null];
+
 /** `name  value` lines, the names padded. */
-export function renderPairs(pairs: readonly (readonly [string, string | number | boolean | null])[]): string {
+export function renderPairs(pairs: readonly Pair[]): string {
   const width = Math.max(...pairs.map(([name]) => name.length));
   return pairs
-    .map(([name, value]) => `${name.padEnd(width)}  ${value === null ? '-' : String(value)}`)
+    .map(([name, value]) => `${name.padEnd(width)}  ${value === null || value === '' ? '-' : String(value)}`)
     .join('\n');
+}
+
+/** `17 B`, `98.3 MiB`: for reading, not for reading back. */
+export function humanBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const at = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return `${at === 0 ? bytes : (bytes / 2 ** (10 * at)).toFixed(1)} ${units[at]}`;
 }
