@@ -1,4 +1,4 @@
-import { parseLsn } from '@pgstream/wal-event';
+import { comparePositions, parseLsn } from '@pgstream/wal-event';
 import { endpoints, uniqueName, waitFor } from '@pgstream/test-kit';
 import { brief } from './brief.ts';
 import { Reader } from './reader.ts';
@@ -104,6 +104,56 @@ test('a connection that is cut: everything unconfirmed comes again in order, not
   const seen = await reader.records(6);
   expect(brief(seen).map((one) => one.slice(7, 8))).toEqual(['1', '2', '3', '2', '3', '4']);
   expect(seen[3]!.position).toBe(seen[1]!.position);
+  expect(reader.source.facts.reconnects).toBeGreaterThan(0);
+});
+
+test('what was read and not yet taken when the connection is cut is not yielded twice', async () => {
+  const reader = read();
+  let open = nothing;
+  reader.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const received = (transactions: number) => () => reader.source.facts.transactions >= transactions;
+  for (const id of [1, 2, 3]) {
+    await insert(id);
+    await waitFor('the row to be received', received(id));
+  }
+  await database.terminateWalsender();
+  await waitFor('all of it again', received(6));
+  open();
+  expect(brief(await reader.records(4)).map((one) => one.slice(7, 8))).toEqual(['1', '1', '2', '3']);
+});
+
+test('cut again and again under load, with confirmations on the way: every row once its duplicates are dropped, in order', async () => {
+  const reader = read({ random: () => 0 });
+  const writer = (async () => {
+    for (let i = 0; i < 200; i++) {
+      await database.sql(
+        `INSERT INTO t SELECT g, repeat('x', 50) FROM generate_series(${i * 100}, ${i * 100 + 99}) g`,
+      );
+    }
+  })();
+  for (const rows of [1, 5000, 10_000]) {
+    await reader.records(rows);
+    await database.terminateWalsender();
+  }
+  await writer;
+  const last = () => reader.seen.at(-1)?.record.columns?.[0]?.value;
+  await waitFor('the last row', () => JSON.stringify(last()) === '{"raw":"19999"}');
+  const ids: number[] = [];
+  let before = { commitLsn: parseLsn('0/0'), seq: 0, sub: 0 as 0 | 1 };
+  for (const { record } of reader.seen) {
+    if (comparePositions(record.position, before) <= 0) continue;
+    before = record.position;
+    ids.push(
+      Number(
+        brief([{ position: '', record }])[0]!
+          .slice(7)
+          .split(',')[0],
+      ),
+    );
+  }
+  expect(ids).toEqual(Array.from({ length: 20_000 }, (_, i) => i));
   expect(reader.source.facts.reconnects).toBeGreaterThan(0);
 });
 

@@ -23,6 +23,8 @@ export class Reader {
   readonly seen: Seen[] = [];
   readonly checkpoints: PostgresCheckpoint[] = [];
   confirming = true;
+  /** Set to hold the next batch. */
+  gate: Promise<void> | undefined;
   failure: Error | undefined;
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
@@ -63,6 +65,7 @@ export class Reader {
 
   async #read(): Promise<void> {
     for await (const batch of this.source.batches(this.#stop.signal)) {
+      await this.gate;
       this.#keep(batch);
       if (batch.checkpoint !== undefined) {
         this.checkpoints.push(batch.checkpoint);
