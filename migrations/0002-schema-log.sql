@@ -176,13 +176,16 @@ BEGIN
   PERFORM FROM pg_event_trigger_dropped_objects() AS d WHERE NOT d.is_temporary;
   IF NOT FOUND THEN RETURN; END IF;
 
-  -- Columns dropped by a cascade; and a dropped index may have been somebody's identity (it no longer says whose).
+  -- Columns dropped by a cascade; and a dropped index may have been its table's identity. It no longer says whose it was, but
+  -- the statement holds a lock on that table.
   SELECT array_agg(DISTINCT t.oid) INTO touched FROM (
     SELECT d.objid FROM pg_event_trigger_dropped_objects() AS d
     WHERE d.classid = 'pg_class'::regclass AND d.object_type = 'table column' AND NOT d.is_temporary
     UNION ALL
-    SELECT pgstream.without_identity(array_agg(c.oid)) FROM pg_class AS c
-    WHERE c.relreplident = 'i' AND EXISTS (SELECT FROM pg_event_trigger_dropped_objects() AS d WHERE d.object_type = 'index')
+    SELECT l.relation FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation AND c.relkind IN ('r', 'p')
+    WHERE tg_tag = 'DROP INDEX' AND l.pid = pg_backend_pid() AND l.locktype = 'relation'
+      AND l.mode IN ('AccessExclusiveLock', 'ShareUpdateExclusiveLock')
+      AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
   ) AS t(oid);
   PERFORM pgstream.keep_identity(touched);
   DELETE FROM pgstream.identity_set AS s USING pg_event_trigger_dropped_objects() AS d

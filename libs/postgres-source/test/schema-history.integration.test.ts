@@ -199,6 +199,22 @@ describe.each([15, 17, 18] as const)('schema history on PostgreSQL %i', (version
     expect(altered(changesOf(later)).table.columns[2]!.attributes).toHaveLength(3);
   });
 
+  test('a cascade that drops a column, and an index that was the identity, are told of their table', async () => {
+    await rig.story(
+      `CREATE TYPE app.gone AS ENUM ('a')`,
+      'CREATE TABLE app.casc(id int PRIMARY KEY, g app.gone)',
+      'CREATE TABLE app.uq(code text NOT NULL, v int)',
+      'CREATE UNIQUE INDEX uq_code ON app.uq(code)',
+    );
+    expect(altered(await rig.changes('DROP TYPE app.gone CASCADE')).dropped).toMatchObject([{ name: 'g' }]);
+    const lost = altered(await rig.changes('DROP INDEX app.uq_code'));
+    expect(lost).toMatchObject({ key_changed: true, table: { name: 'uq', identity_columns: [] } });
+    const back = altered(await rig.changes('CREATE UNIQUE INDEX uq_code ON app.uq(code)'));
+    expect(back).toMatchObject({ key_changed: true, table: { name: 'uq', identity_columns: ['code'] } });
+    const concurrently = altered(await rig.changes('DROP INDEX CONCURRENTLY app.uq_code'));
+    expect(concurrently).toMatchObject({ key_changed: true, table: { identity_columns: [] } });
+  });
+
   test('DDL and rows mixed in one transaction, down to DROP, keep their order and shapes', async () => {
     const events =
       await rig.story(`BEGIN; CREATE TABLE app.x(id int PRIMARY KEY); INSERT INTO app.x VALUES (1);
