@@ -1,5 +1,11 @@
 export { SearchDeadLetterStore } from './dead-letters.ts';
-export { ByteSink, expectedFieldOf, type FieldMapping, type Layout, type PreviousDocument } from './document/index.ts';
+export {
+  ByteSink,
+  expectedFieldOf,
+  type FieldMapping,
+  type Layout,
+  type PreviousDocument,
+} from './document/index.ts';
 export type { SearchFunctions } from './functions.ts';
 export { pinnedNaming, schemaNaming, tableNaming, type IndexNaming } from './naming.ts';
 export type { SearchNotice, SearchObserver } from './observer.ts';

@@ -34,7 +34,7 @@ export interface SearchSinkOptions {
   readonly bulkTimeoutMs?: number;
   /** Records that may be accepted and not durable. Default 32 MiB. */
   readonly maxUnsettledBytes?: number;
-  /** Default 250 ms to 30 s, full jitter. */
+  /** Default 100 ms to 5 s, full jitter. */
   readonly backoff?: Backoff;
   /** Shortest time between two refreshes of an index while caught up; 0 never refreshes. Default 20. */
   readonly refreshIntervalMs?: number;
@@ -74,7 +74,7 @@ const DEFAULTS: Required<Pick<SearchSinkOptions, Defaulted>> = {
   maxBulkDocuments: 5000,
   bulkTimeoutMs: 20_000,
   maxUnsettledBytes: 32 * MIB,
-  backoff: { initialMs: 250, maxMs: 30_000 },
+  backoff: { initialMs: 100, maxMs: 5000 },
   refreshIntervalMs: 20,
 };
 

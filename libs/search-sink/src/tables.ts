@@ -271,6 +271,11 @@ export class Tables {
     ) {
       throw new PipelineError('SEARCH_INDEX_FOREIGN', { detail: `It is ${physical}.` });
     }
+    // Somebody may have made it with other settings: deletes must be remembered as long as late writers live.
+    const gcDeletes = this.#options.indexSettings['index.gc_deletes'] ?? '1h';
+    await this.#options.store.request('PUT', `/${encodeURIComponent(physical)}/_settings`, {
+      body: { 'index.gc_deletes': gcDeletes },
+    });
     await changeAliases(
       this.#options.store,
       aliases.map((alias) => ({ add: { index: physical, alias } })),

@@ -1,4 +1,5 @@
 import { Client, Serializer } from '@opensearch-project/opensearch';
+import { NotingHttpAgent, NotingHttpsAgent, type ErrorCodes } from './noting-agent.ts';
 
 export interface SearchTls {
   /** PEM. Replaces the system's authorities. */
@@ -27,7 +28,7 @@ class TextSerializer extends Serializer {
 }
 
 /** @throws {TypeError} when a URL is malformed. */
-export function createClient(connection: SearchConnection): Client {
+export function createClient(connection: SearchConnection, codes: ErrorCodes): Client {
   const urls = connection.urls.map((url) => new URL(url));
   const named = urls.find((url) => url.username !== '');
   const username =
@@ -44,7 +45,10 @@ export function createClient(connection: SearchConnection): Client {
     requestTimeout: connection.requestTimeoutMs ?? 30_000,
     Serializer: TextSerializer,
     ...(username === undefined ? {} : { auth: { username, password } }),
-    ...(connection.tls === undefined ? {} : { ssl: sslOf(connection.tls) }),
+    agent: ({ url }: { url?: URL } = {}) =>
+      url?.protocol === 'https:'
+        ? new NotingHttpsAgent(codes, sslOf(connection.tls ?? {}))
+        : new NotingHttpAgent(codes),
   });
 }
 

@@ -1,5 +1,6 @@
 import { errors } from '@opensearch-project/opensearch';
 import { PipelineError, type ErrorCode } from '@pgstream/failure';
+import type { ErrorCodes } from './noting-agent.ts';
 
 /** What the store said about a request or a bulk item that failed. */
 export interface StoreProblem {
@@ -9,11 +10,12 @@ export interface StoreProblem {
   readonly reason: string;
 }
 
+/** https://nodejs.org/api/tls.html#x509-certificate-error-codes, and failed handshakes. */
 const TLS_ERRORS =
-  /self.signed|unable to (verify|get)|certificate|alert|wrong version number|ERR_TLS|EPROTO|altnames/i;
+  /^(ERR_TLS|ERR_SSL|CERT_|CRL_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|INVALID_(CA|PURPOSE)|HOSTNAME_MISMATCH|EPROTO)/;
 
 /** Wraps what the client threw, once. A problem of the transport is worth a retry; a refusal is judged by its status. */
-export function storeError(cause: unknown, request: string): PipelineError {
+export function storeError(cause: unknown, request: string, codes: ErrorCodes): PipelineError {
   if (cause instanceof PipelineError) return cause;
   if (cause instanceof errors.ResponseError) {
     const problem = problemOf(cause.meta.statusCode ?? 0, cause.meta.body);
@@ -24,8 +26,7 @@ export function storeError(cause: unknown, request: string): PipelineError {
     });
   }
   if (cause instanceof errors.OpenSearchClientError) {
-    // The client keeps only the message of a socket's error: its code is gone.
-    const tls = TLS_ERRORS.test(cause.message);
+    const tls = TLS_ERRORS.test(codes.codeOf(cause.message));
     const code = tls ? 'SEARCH_TLS_INVALID' : 'SEARCH_UNREACHABLE';
     return new PipelineError(code, { cause, detail: `${request}: ${cause.message}` });
   }

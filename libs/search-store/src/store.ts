@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import { PipelineError } from '@pgstream/failure';
 import { BULK_FILTER, readBulkResponse, type BulkResponse } from './bulk-response.ts';
 import { createClient, type SearchConnection } from './connection.ts';
+import { ErrorCodes } from './noting-agent.ts';
 import { elementsOf, membersOf } from './raw-json.ts';
 import { storeError } from './store-errors.ts';
 
@@ -48,9 +49,10 @@ export interface StoredDocument {
  */
 export class SearchStore {
   readonly #client: Client;
+  readonly #codes = new ErrorCodes();
 
   constructor(connection: SearchConnection) {
-    this.#client = createClient(connection);
+    this.#client = createClient(connection, this.#codes);
   }
 
   async request(method: string, path: string, options: RequestOptions = {}): Promise<StoreResponse> {
@@ -72,7 +74,7 @@ export class SearchStore {
       };
     } catch (cause) {
       signal?.throwIfAborted();
-      throw storeError(cause, `${method} ${path}`);
+      throw storeError(cause, `${method} ${path}`, this.#codes);
     } finally {
       signal?.removeEventListener('abort', abort);
     }
