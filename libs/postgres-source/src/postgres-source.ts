@@ -1,11 +1,11 @@
-import { classify, PipelineError, systemClock, withRetry, type Clock } from '@pgstream/failure';
+import { classifyPostgres, PipelineError, systemClock, withRetry, type Clock } from '@pgstream/failure';
 import { parseLsn, RecordEncoder, type RecordBatch, type Source } from '@pgstream/wal-event';
 import type { ClientConfig } from 'pg';
 import type { SchemaHistoryPort } from './history-port.ts';
 import { Acknowledger } from './stream/acknowledger.ts';
 import { BatchCutter } from './stream/batch-cutter.ts';
 import { BatchPool, type PostgresCheckpoint } from './stream/batch-pool.ts';
-import { STREAM_RULES } from './stream/postgres-rules.ts';
+import { classifyStream } from './stream/postgres-rules.ts';
 import type { StartFacts } from './stream/prepare.ts';
 import { sessionConfig } from './stream/session-config.ts';
 import { StreamSession } from './stream/session.ts';
@@ -161,7 +161,7 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
       await withRetry((healthy) => this.#lead(healthy), {
         initialMs: RETRY_INITIAL_MS,
         maxMs: RETRY_MAX_MS,
-        classify: (cause) => classify(cause, STREAM_RULES),
+        classify: classifyStream,
         onRetry: (error, waitMs) => {
           this.#facts.reconnects++;
           this.#role('connecting');
@@ -172,7 +172,7 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
         ...(this.#options.random === undefined ? {} : { random: this.#options.random }),
       });
     } catch (cause) {
-      if (!this.#ending.signal.aborted) this.#failure ??= classify(cause, STREAM_RULES);
+      if (!this.#ending.signal.aborted) this.#failure ??= classifyStream(cause);
       this.#wake();
     }
   }
@@ -184,7 +184,7 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
         await this.#stream(healthy);
         return;
       } catch (cause) {
-        const error = classify(cause, STREAM_RULES);
+        const error = classifyStream(cause);
         if (error.code !== 'PG_SLOT_ACTIVE' || this.#ending.signal.aborted) throw error;
         healthy();
         this.#role('standby');
@@ -254,7 +254,7 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
   }
 
   #checkpointFailed(cause: unknown): void {
-    const error = classify(cause, STREAM_RULES);
+    const error = classifyPostgres(cause);
     if (error.disposition === 'retry') {
       this.#observer.onCheckpointFailure?.(error);
       return;

@@ -1,11 +1,11 @@
 import type { Buffer } from 'node:buffer';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { classify, codeOf, PipelineError } from '@pgstream/failure';
+import { PipelineError } from '@pgstream/failure';
 import type { Client, ClientConfig } from 'pg';
 import { LogicalReplicationService } from 'pg-logical-replication';
 import { CopySplitter } from './copy-splitter.ts';
-import { STREAM_RULES } from './postgres-rules.ts';
+import { classifyStream } from './postgres-rules.ts';
 import { COPY_DONE, statusMessage } from './status-message.ts';
 
 /** SQL on the replication connection, before START. Values as text. */
@@ -95,9 +95,9 @@ export class ReplicationConnection {
         '',
       );
       // The library hides an end that it did not ask for
-      if (!this.#draining) throw this.#classified(new PipelineError('PG_UNREACHABLE'));
+      if (!this.#draining) throw new PipelineError('PG_UNREACHABLE');
     } catch (cause) {
-      if (!this.#draining) throw this.#classified(cause);
+      if (!this.#draining) throw classifyStream(this.#failure ?? cause);
     } finally {
       await this.#release();
     }
@@ -180,16 +180,6 @@ export class ReplicationConnection {
     } catch (cause) {
       this.abort(cause);
     }
-  }
-
-  /** Failures without a code are the library's words for a connection that ended. */
-  #classified(thrown: unknown): PipelineError {
-    const cause = this.#failure ?? thrown;
-    const gone = this.#socket === undefined || this.#socket.destroyed || this.#socket.readableEnded;
-    if (!(cause instanceof PipelineError) && codeOf(cause) === '' && gone) {
-      return new PipelineError('PG_UNREACHABLE', { cause });
-    }
-    return classify(cause, STREAM_RULES);
   }
 
   async #release(): Promise<void> {
