@@ -1,7 +1,6 @@
 import type { Buffer } from 'node:buffer';
-import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs, { type Kafka, type KafkaConfig, type LogEntry } from 'kafkajs';
+import { zstdCompress, zstdDecompressSync } from '../protocol/zstd.ts';
 
 /** How to reach a Kafka cluster; the same for the producer, the consumers and administration. */
 export interface KafkaConnectionOptions {
@@ -36,6 +35,7 @@ export interface KafkaLogLine {
 }
 
 const ZSTD = 4;
+const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 
 /** A client for administration and consumers. The producing side speaks the protocol itself, see `Cluster`. */
 export function createKafka(options: KafkaConnectionOptions, onLog: (line: KafkaLogLine) => void): Kafka {
@@ -79,12 +79,11 @@ interface Encodable {
   readonly buffer: Buffer;
 }
 
+/** The library's own fetch is not used; its producer side never is. */
 function registerZstd(): void {
-  const compress = promisify(zstdCompress);
-  const decompress = promisify(zstdDecompress);
-  const params = { [constants.ZSTD_c_compressionLevel]: 1 };
   kafkajs.CompressionCodecs[ZSTD] = () => ({
-    compress: async (encoder: Encodable) => await compress(encoder.buffer, { params }),
-    decompress: async (bytes: Buffer) => await decompress(bytes),
+    compress: (encoder: Encodable) => zstdCompress(encoder.buffer),
+    // oxlint-disable-next-line typescript/require-await -- the library awaits it
+    decompress: async (bytes: Buffer) => zstdDecompressSync(bytes, { maxOutputLength: MAX_UNPACKED_BYTES }),
   });
 }

@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer';
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import { crc32c } from '@node-rs/crc32';
 import { PipelineError } from '@pgstream/failure';
+import { zstdDecompressSync } from '../protocol/zstd.ts';
 
 /** Offsets of the RecordBatch v2 header, https://kafka.apache.org/documentation/#recordbatch */
 const LENGTH = 8;
@@ -185,6 +186,7 @@ function unpacked(codec: number, packed: Buffer, baseOffset: number): Buffer {
     if (codec === 4) return zstdDecompressSync(packed, options);
     if (codec === 1) return gunzipSync(packed, options);
   } catch (cause) {
+    if (cause instanceof PipelineError) throw cause;
     throw new PipelineError('KAFKA_RECORDS_CORRUPT', {
       cause,
       facts: { baseOffset, codec },

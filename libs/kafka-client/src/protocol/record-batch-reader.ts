@@ -1,7 +1,8 @@
 import type { Buffer } from 'node:buffer';
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import { crc32c } from '@node-rs/crc32';
 import { WireReader } from './wire.ts';
+import { zstdDecompressSync } from './zstd.ts';
 
 export interface FetchedRecord {
   readonly offset: bigint;

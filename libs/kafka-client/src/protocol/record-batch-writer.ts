@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { constants, zstdCompressSync } from 'node:zlib';
 import { crc32c } from '@node-rs/crc32';
+import { zstdCompress, zstdCompressSync } from './zstd.ts';
 
 export type BatchCodec = 'none' | 'zstd';
 
@@ -90,7 +90,27 @@ export class RecordBatchWriter {
    * of this writer, valid until {@link reset}.
    */
   finish(codec: BatchCodec): Buffer {
-    const out = codec === 'zstd' ? this.#compressed() : this.#bytes.subarray(0, this.#length);
+    if (codec === 'none') return this.#described(this.#bytes.subarray(0, this.#length), codec);
+    return this.#framed(zstdCompressSync(this.#body), codec);
+  }
+
+  /** {@link finish} on another thread. Nothing may be added until it resolves. */
+  async finishAside(codec: BatchCodec): Promise<Buffer> {
+    if (codec === 'none') return this.finish(codec);
+    return this.#framed(await zstdCompress(this.#body), codec);
+  }
+
+  get #body(): Buffer {
+    return this.#bytes.subarray(HEADER_BYTES, this.#length);
+  }
+
+  #framed(body: Buffer, codec: BatchCodec): Buffer {
+    const out = Buffer.allocUnsafeSlow(HEADER_BYTES + body.length);
+    out.set(body, HEADER_BYTES);
+    return this.#described(out, codec);
+  }
+
+  #described(out: Buffer, codec: BatchCodec): Buffer {
     out.fill(0, 0, 8);
     out.writeInt32BE(out.length - 12, 8);
     out.writeInt32BE(-1, 12);
@@ -100,13 +120,6 @@ export class RecordBatchWriter {
     out.writeBigInt64BE(BigInt(this.#firstTimestampMs), 27);
     out.writeBigInt64BE(BigInt(this.#maxTimestampMs), 35);
     out.writeInt32BE(this.count, 57);
-    return out;
-  }
-
-  #compressed(): Buffer {
-    const body = zstdCompressSync(this.#bytes.subarray(HEADER_BYTES, this.#length), ZSTD_OPTIONS);
-    const out = Buffer.allocUnsafeSlow(HEADER_BYTES + body.length);
-    out.set(body, HEADER_BYTES);
     return out;
   }
 
@@ -195,11 +208,6 @@ export function stampBatch(batch: Buffer, owner: BatchOwner): void {
 
 /** The largest number of bytes that one record takes beside its key, value and headers, batch header included. */
 export const RECORD_OVERHEAD_BYTES = HEADER_BYTES + 36;
-
-const ZSTD_OPTIONS = {
-  chunkSize: 128 * 1024,
-  params: { [constants.ZSTD_c_compressionLevel]: 1 },
-};
 
 function headersLength(headers: readonly RecordHeader[]): number {
   let length = varintLength(headers.length * 2);
