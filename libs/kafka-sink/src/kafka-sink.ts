@@ -72,7 +72,6 @@ export class KafkaSink implements Sink {
     await this.#sender.until(() => !this.#sender.isFull, signal);
     for (let i = 0; i < batch.count;) {
       i = this.#appendRows(batch, i, delivery);
-      this.#sender.pump();
       if (i >= batch.count) break;
       // oxlint-disable-next-line no-await-in-loop -- backpressure, and records that wait for others
       if (this.#sender.isFull) await this.#sender.until(() => !this.#sender.isFull, signal);

@@ -31,12 +31,18 @@ export interface SenderOptions {
 
 /** Compressed or not, below this the codec costs more than it saves. */
 const MIN_COMPRESSED_BYTES = 1024;
+/** From here on compression runs on another thread, beside the encoding of what comes next. */
+const MIN_ASIDE_BYTES = 32 * 1024;
 /** Of one request, before compression: bounds what one answer can be waited for. */
 const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
 /** A heartbeat each so many bytes of a partition: bounds how far a start reads back to find one. */
 const HEARTBEAT_EVERY_BYTES = 4 * 1024 * 1024;
 /** What a record adds to the queue beside its value and key. */
 const RECORD_BYTES = 40;
+
+interface Taken extends Omit<Sent, 'batch'> {
+  readonly batch: Buffer | Promise<Buffer>;
+}
 
 interface Sent {
   readonly queue: PartitionQueue;
@@ -174,8 +180,8 @@ export class Sender {
     return rounds;
   }
 
-  #take(queues: readonly PartitionQueue[]): Sent[] {
-    const round: Sent[] = [];
+  #take(queues: readonly PartitionQueue[]): Taken[] {
+    const round: Taken[] = [];
     let bytes = 0;
     for (const queue of queues) {
       if (bytes >= MAX_REQUEST_BYTES) break;
@@ -190,31 +196,31 @@ export class Sender {
     return round;
   }
 
-  #takeBatch(queue: PartitionQueue): Sent | undefined {
+  #takeBatch(queue: PartitionQueue): Taken | undefined {
     const queued = queue.take();
     if (queued === undefined) return undefined;
     const { writer } = queued;
-    const batch = writer.finish(writer.length < MIN_COMPRESSED_BYTES ? 'none' : this.#options.codec);
+    const codec = writer.length < MIN_COMPRESSED_BYTES ? 'none' : this.#options.codec;
+    // A small batch is worth no trip to another thread.
+    const batch = writer.length < MIN_ASIDE_BYTES ? writer.finish(codec) : writer.finishAside(codec);
     return { queue, queued, partition: queue.partition, batch, count: writer.count };
   }
 
-  #takeHeartbeat(queue: PartitionQueue): Sent {
+  #takeHeartbeat(queue: PartitionQueue): Taken {
     queue.isHeartbeatDue = false;
     queue.bytesSinceHeartbeat = 0;
     queue.isBusy = true;
     const { sourceId, routing } = this.#options;
-    const batch = heartbeatBatch({
-      sourceId,
-      routing,
-      ...queue.durable,
-      dataOffset: queue.dataOffset,
-      isFence: false,
-    });
+    const position = { ...queue.durable, dataOffset: queue.dataOffset };
+    const batch = heartbeatBatch({ sourceId, routing, ...position, isFence: false });
     this.stats.heartbeats += 1;
     return { queue, queued: undefined, partition: queue.partition, batch, count: 1 };
   }
 
-  async #exchange(round: readonly Sent[]): Promise<void> {
+  async #exchange(taken: readonly Taken[]): Promise<void> {
+    const round = await Promise.all(
+      taken.map(async (item): Promise<Sent> => ({ ...item, batch: await item.batch })),
+    );
     const fits = ({ batch }: Sent) => batch.length <= this.#options.maxMessageBytes;
     const sent = round.filter(fits);
     const oversize = round.filter((item) => !fits(item));
