@@ -58,17 +58,6 @@ describe('the schema history in list mode', () => {
     }
   }
 
-  function brief(bytes: Buffer): string[] {
-    const record = decodeRecord(bytes);
-    if (record.message === undefined) return [`${record.action} ${record.table}`];
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the only messages of this test are schema records
-    const { source: witness, changes } = JSON.parse(record.message.content) as SchemaChange;
-    return changes.map(
-      (change) =>
-        `${witness} ${change.kind} ${'table' in change ? change.table.name : 'name' in change ? change.name : change.schema}`,
-    );
-  }
-
   test('a new table is told in front of its first row, a changed one too', async () => {
     await role.pool.query(`INSERT INTO app.t VALUES (1, 'x')`);
     await role.pool.query('CREATE TABLE app.later(id int PRIMARY KEY)');
@@ -96,3 +85,15 @@ describe('the schema history in list mode', () => {
     expect(told).toContain('catalogue table_dropped later');
   });
 });
+
+/** `I table` for rows, `source kind name` for each change of a schema record. */
+function brief(bytes: Buffer): string[] {
+  const record = decodeRecord(bytes);
+  if (record.message === undefined) return [`${record.action} ${record.table}`];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the only messages of this test are schema records
+  const { source: witness, changes } = JSON.parse(record.message.content) as SchemaChange;
+  return changes.map(
+    (change) =>
+      `${witness} ${change.kind} ${'table' in change ? change.table.name : 'name' in change ? change.name : change.schema}`,
+  );
+}
