@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createPool, parseConnectionUrl, sessionConfig, type PostgresPool } from '@pgstream/postgres-client';
+import type { PostgresPool } from '@pgstream/postgres-client';
 import { cacheDir, startStack, stopStack, type Stack } from '@pgstream/test-kit';
 import { Product } from '../product/product.ts';
+import { openSql } from '../product/sql.ts';
 
 export const NAME = 'bench';
 
@@ -33,7 +34,7 @@ export async function startBenchWorld(): Promise<BenchWorld> {
   const [broker, searchUrl] = [stack.kafka.broker, stack.search.url];
   const dir = join(cacheDir(), 'data', NAME, 'product');
   mkdirSync(dir, { recursive: true });
-  const sql = createPool(sessionConfig(parseConnectionUrl(url, 'bench')), { maxConnections: 4 });
+  const sql = await openSql(url, 'bench');
   return {
     stack,
     url,

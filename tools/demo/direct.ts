@@ -2,7 +2,8 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir, startStack, stopStack, waitFor } from '@pgstream/test-kit';
 import { Product } from '../product/product.ts';
-import { type Screen } from '../product/screen.ts';
+import type { Screen } from '../product/screen.ts';
+import { openSql } from '../product/sql.ts';
 
 const NAME = 'demo-direct';
 
@@ -21,8 +22,7 @@ export async function direct(screen: Screen, stayUp: (url: string) => Promise<vo
     dir,
     environment: { PGSTREAM_POSTGRES_LISTENER_URL: url, PGSTREAM_NDJSON_FILE: file },
   });
-  const { createPool, parseConnectionUrl, sessionConfig } = await import('@pgstream/postgres-client');
-  const sql = createPool(sessionConfig(parseConnectionUrl(url, 'demo')));
+  const sql = await openSql(url, 'demo');
   try {
     await screen.step('pgstream init', async () => product.command('init') && undefined);
     await screen.step('pgstream run', async () => void (await product.start('cli', 'pgstream', 'run')));

@@ -1,10 +1,10 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir, MissingToolError, requireJava, startStack, stopStack } from '@pgstream/test-kit';
 import { createTenant, loadTenant, tenants } from './cities.ts';
 import { direct } from './direct.ts';
 import { printLag, untilCaughtUp } from './lag.ts';
-import { Product } from '../product/product.ts';
+import { Product, type RunningService } from '../product/product.ts';
 import { Screen, seconds } from '../product/screen.ts';
 import { shop } from './shop.ts';
 import { killOwner, measureLatency, stopOpenSearch, type Workers } from './trials.ts';
@@ -17,6 +17,7 @@ const args = process.argv.slice(2);
 const once = args.includes('--once');
 const jsonFile = args.includes('--json') ? args[args.indexOf('--json') + 1] : undefined;
 const screen = new Screen();
+const logs = join(cacheDir(), 'demo-logs');
 
 /** The whole product on real servers: a real data set, the shop, two faults, and the proof at the end. */
 async function demo(): Promise<void> {
@@ -29,10 +30,10 @@ async function demo(): Promise<void> {
     ports: { postgres: 25_432, kafka: 29_092, search: 29_200 },
     onStep: (text) => screen.note(`starting ${text} …`),
   });
-  const world = new World(stack);
-  const dir = join(cacheDir(), 'data', NAME, 'product');
-  mkdirSync(dir, { recursive: true });
-  const product = new Product({ dir, environment: environmentOf(world) });
+  const world = await World.open(stack);
+  rmSync(logs, { recursive: true, force: true });
+  mkdirSync(logs, { recursive: true });
+  const product = new Product({ dir: logs, environment: environmentOf(world) });
   try {
     const workers = await startProduct(product);
     await load(world);
@@ -40,8 +41,8 @@ async function demo(): Promise<void> {
     await measureLatency(world, screen);
     await killOwner(world, workers, screen, 'tenant_us');
     await stopOpenSearch(world, screen, 'tenant_it');
-    await screen.step('every consumer group is caught up', () => untilCaughtUp(world.stack, 120_000));
-    await printLag(world.stack, screen);
+    await screen.step('every consumer group is caught up', () => untilCaughtUp(world, 120_000));
+    await printLag(world, screen);
     await verify(world, screen);
     finish();
     await stayUp(world.postgresUrl, [
@@ -70,7 +71,7 @@ async function startProduct(product: Product): Promise<Workers> {
   screen.title('The product: one WAL producer, two search indexers');
   await screen.step('pgstream init', async () => product.command('init') && undefined);
   await screen.step('wal-producer', async () => void (await product.start('wal-producer', 'wal-producer')));
-  const indexers = [];
+  const indexers: RunningService[] = [];
   for (const name of ['search-indexer-1', 'search-indexer-2']) {
     await screen.step(name, async () => void indexers.push(await product.start('search-indexer', name)));
   }
@@ -90,7 +91,7 @@ async function load(world: World): Promise<void> {
   for (const tenant of all) {
     await loadTenant(world, tenant, (n) => tick((done += n)));
   }
-  await screen.step('all of them are in the index', () => untilCaughtUp(world.stack, 300_000));
+  await screen.step('all of them are in the index', () => untilCaughtUp(world, 300_000));
   const tookMs = performance.now() - from;
   screen.note(
     `${rows} rows from the first CREATE to the index in ${seconds(tookMs)}: ${Math.round((rows / tookMs) * 1000)} rows/s`,
@@ -131,8 +132,9 @@ async function main(): Promise<void> {
 
 try {
   await main();
+  rmSync(logs, { recursive: true, force: true });
 } catch (error) {
   console.error(error instanceof MissingToolError ? error.message : error);
+  if (existsSync(logs)) console.error(`What the processes logged: ${logs}`);
   process.exitCode = 1;
 }
-rmSync(join(cacheDir(), 'data', NAME, 'product'), { recursive: true, force: true });

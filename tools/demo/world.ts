@@ -1,5 +1,6 @@
-import { createPool, parseConnectionUrl, sessionConfig, type PostgresPool } from '@pgstream/postgres-client';
+import type { PostgresPool } from '@pgstream/postgres-client';
 import { startSearch, stopSearch, waitFor, type SearchServer, type Stack } from '@pgstream/test-kit';
+import { openSql } from '../product/sql.ts';
 
 /** The servers of the demo, as its steps use them. */
 export class World {
@@ -8,13 +9,17 @@ export class World {
   readonly sql: PostgresPool;
   #search: SearchServer;
 
-  constructor(stack: Stack) {
+  private constructor(stack: Stack, sql: PostgresPool, search: SearchServer) {
+    this.stack = stack;
+    this.postgresUrl = stack.postgres[0]?.url ?? '';
+    this.sql = sql;
+    this.#search = search;
+  }
+
+  static async open(stack: Stack): Promise<World> {
     const [postgres] = stack.postgres;
     if (postgres === undefined || stack.search === null) throw new Error('the stack is not complete');
-    this.stack = stack;
-    this.postgresUrl = postgres.url;
-    this.#search = stack.search;
-    this.sql = createPool(sessionConfig(parseConnectionUrl(postgres.url, 'demo')), { maxConnections: 4 });
+    return new World(stack, await openSql(postgres.url, 'demo'), stack.search);
   }
 
   get searchUrl(): string {
