@@ -1,6 +1,6 @@
 import { waitFor } from '@pgstream/test-kit';
 import type { BatchOutcome } from '@pgstream/wal-event';
-import { batchOf, Bench, connection, never, once, put, rows, table } from './support.ts';
+import { batchOf, Bench, connection, idColumn, never, once, put, rows, table } from './support.ts';
 import { CuttingProxy } from './cutting-proxy.ts';
 
 const bench = new Bench();
@@ -68,6 +68,36 @@ test('the position of a partition is found behind any number of heartbeats', asy
   await put(last, batchOf(rows(1, 25, ofSchema)));
   expect(last.stats.records).toBe(5);
   expect(await bench.summary(topic)).toEqual(once(25));
+});
+
+test('a predecessor that the fence does not reach is waited for, and what it wrote meanwhile counts', async () => {
+  const topic = bench.topic();
+  const stranger = await bench.open(topic, { slotName: `${topic}-other` });
+  await put(stranger, batchOf(rows(1, 10, ofSchema)));
+  const late = batchOf(rows(11, 10, ofSchema));
+  let lateWrite: Promise<void> | undefined;
+  const sink = await bench.open(topic, {
+    deliveryTimeoutMs: 1000,
+    onEvent: ({ kind }) => {
+      if (kind === 'waiting_for_predecessor') lateWrite = put(stranger, late);
+    },
+  });
+  await lateWrite;
+  await put(sink, batchOf(rows(1, 30, ofSchema)));
+  expect(lateWrite).toBeDefined();
+  expect(sink.stats.known).toBe(20);
+  expect(await bench.summary(topic)).toEqual(once(30));
+});
+
+test('the last record of a partition is found when its batch is larger than a fetch', async () => {
+  const topic = bench.topic();
+  const options = { partitions: 1, compression: 'none' } as const;
+  const big = { id: 'c2', name: 'text', type: 'text', value: 'x'.repeat(700_000) };
+  const batch = batchOf([{ id: 1 }, { id: 2, columns: [idColumn(2), big] }]);
+  await put(await bench.open(topic, options), batch);
+  const again = await bench.open(topic, options);
+  await put(again, batch);
+  expect(again.stats).toMatchObject({ known: 2, records: 0 });
 });
 
 test('a batch settles only when its records are durable, also those that an earlier batch carries', async () => {

@@ -31,6 +31,17 @@ describe('a start is refused', () => {
     await put(sink, batchOf(rows(11, 1)));
   });
 
+  test('also when every partition ends with data, its heartbeat far behind', async () => {
+    const topic = bench.topic();
+    const sink = await bench.open(topic, { partitions: 1 });
+    for (let id = 1; id <= 20; id += 1) await put(sink, batchOf(rows(id, 1)));
+    await sink.close();
+    const changed = bench.open(topic, { partitions: 1, routing: { tables: 'app.*' } });
+    await expect(changed).rejects.toMatchObject({ code: 'KAFKA_ROUTING_CHANGED' });
+    const foreign = bench.open(topic, { partitions: 1, sourceId: 'source-2' });
+    await expect(foreign).rejects.toMatchObject({ code: 'KAFKA_TOPIC_FOREIGN' });
+  });
+
   test('when partitions were added meanwhile', async () => {
     const topic = await written();
     const admin = await bench.admin();

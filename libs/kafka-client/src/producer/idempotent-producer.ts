@@ -156,7 +156,8 @@ export class IdempotentProducer {
 
   async #sendTo(leader: number, batches: readonly Outstanding[]): Promise<void> {
     const { requestTimeoutMs } = this.#options;
-    const request = produceRequest(this.#cluster.topic, batches, requestTimeoutMs);
+    // The broker gives up first, so that its reason arrives.
+    const request = produceRequest(this.#cluster.topic, batches, Math.floor(requestTimeoutMs * 0.8));
     const answers = await this.#cluster.request(leader, request, readProduce);
     const failures = batches
       .map((batch) => noteAnswer(batch, answers))
