@@ -20,8 +20,8 @@ export class BuilderPool {
 
   /** @param packedBytes Bytes of the fetch that will be copied in, as they came over the wire. */
   take(packedBytes: number): Builder {
-    if (packedBytes < SMALL_BYTES / 4) return this.#small.pop() ?? new Builder(SMALL_BYTES, 32);
-    return this.#large.pop() ?? new Builder(LARGE_BYTES, 2048);
+    if (packedBytes < SMALL_BYTES / 4) return reset(this.#small.pop()) ?? new Builder(SMALL_BYTES, 32);
+    return reset(this.#large.pop()) ?? new Builder(LARGE_BYTES, 2048);
   }
 
   /** Only for a builder that nobody reads any more. One that grew beyond the usual is left to the collector. */
@@ -30,8 +30,13 @@ export class BuilderPool {
     const [free, max] =
       bytes <= SMALL_KEPT_BYTES ? [this.#small, MAX_FREE_SMALL] : [this.#large, MAX_FREE_LARGE];
     if (bytes > LARGE_KEPT_BYTES || free.length >= max) return;
-    builder.reset();
-    delete builder.release;
     free.push(builder);
   }
+}
+
+/** Only now: whoever gave the batch back may still look at its checkpoint. */
+function reset(builder: Builder | undefined): Builder | undefined {
+  builder?.reset();
+  delete builder?.release;
+  return builder;
 }

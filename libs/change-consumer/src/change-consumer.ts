@@ -36,6 +36,8 @@ export interface ConsumerCounts {
   commits: number;
 }
 
+const CLOSE_TIMEOUT_MS = 3_000;
+
 /**
  * Kafka as a source: a lane is a partition, and what is confirmed becomes the group's committed offset, never more.
  * Usable once: after {@link close} make another.
@@ -125,14 +127,28 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     await this.#committer.flush();
   }
 
+  /** Commits what is confirmed and leaves the group; with a broker that does not answer it gives up within seconds. */
   async close(): Promise<void> {
     this.#handOffs.close();
-    // Not reached: the next owner reads again what was not committed.
-    await this.#committer
-      .close()
-      .catch((cause: unknown) => this.#warn('the last commit failed', { cause: String(cause) }));
+    // Where they fail, the next owner reads again what was not committed.
+    await this.#within(CLOSE_TIMEOUT_MS, 'the last commit', this.#committer.close());
     this.#lanes.clear();
-    await this.#consumer.close();
+    await this.#within(CLOSE_TIMEOUT_MS, 'leaving the group', this.#consumer.close());
+  }
+
+  async #within(timeoutMs: number, what: string, work: Promise<void>): Promise<void> {
+    const done = new AbortController();
+    const late = async () => {
+      await sleep(timeoutMs, undefined, { signal: done.signal });
+      throw new Error(`not done within ${timeoutMs} ms`);
+    };
+    try {
+      await Promise.race([work, late()]);
+    } catch (cause) {
+      this.#warn(`${what} failed`, { cause: String(cause) });
+    } finally {
+      done.abort();
+    }
   }
 
   async #next(signal: AbortSignal): Promise<FetchedRecords> {

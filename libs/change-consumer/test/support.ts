@@ -84,12 +84,6 @@ export class TestTopic {
     return Number(found?.partitions.find((entry) => entry.partition === partition)?.offset ?? -1);
   }
 
-  /** Members of the group, those included that wait for the others to join. */
-  async members(): Promise<number> {
-    const { groups } = await this.#admin.describeGroups([this.groupId]);
-    return groups[0]?.members.length ?? 0;
-  }
-
   async setOffset(partition: number, offset: number): Promise<void> {
     await this.#admin.setOffsets({
       groupId: this.groupId,

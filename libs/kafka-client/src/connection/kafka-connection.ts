@@ -48,6 +48,8 @@ export function createKafka(options: KafkaConnectionOptions, onLog: (line: Kafka
     connectionTimeout: options.connectionTimeoutMs,
     authenticationTimeout: options.connectionTimeoutMs,
     requestTimeout: options.requestTimeoutMs,
+    // What calls itself retries beyond this has its own rule; a broker that is back is noticed within a second.
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 6 },
     logLevel: kafkajs.logLevel.INFO,
     logCreator: () => (entry) => onLog(logLine(entry)),
   };

@@ -190,7 +190,8 @@ export class BatchConsumer {
       initialMs: 200,
       maxMs: 5_000,
       classify: classifyConsumerFailure,
-      onRetry: (error, waitMs) => this.#warn('joining failed, trying again', error, { waitMs: Math.round(waitMs) }),
+      onRetry: (error, waitMs) =>
+        this.#warn('joining failed, trying again', error, { waitMs: Math.round(waitMs) }),
       clock: systemClock,
       signal,
     });

@@ -30,7 +30,9 @@ interface RawBroker extends Broker {
       readonly logResponseError: boolean;
     }): Promise<T>;
   };
-  joinGroup(request: unknown): Promise<{ readonly generationId: number; readonly memberId: string }>;
+  joinGroup(request: {
+    readonly memberId?: string;
+  }): Promise<{ readonly generationId: number; readonly memberId: string }>;
 }
 
 /** Sends one Fetch and answers the partitions as byte ranges. */
@@ -62,6 +64,8 @@ export async function fetchFrom(
 export interface JoinHooks {
   /** Runs before every JoinGroup; the join waits for it. */
   readonly beforeJoin: () => Promise<void>;
+  /** Who we were before a connection was lost, so that the group need not wait for that member to time out. */
+  readonly formerMemberId: () => string | undefined;
   readonly onJoined: (joined: { readonly generationId: number; readonly memberId: string }) => void;
 }
 
@@ -79,7 +83,11 @@ export function hookJoins(cluster: Cluster, hooks: JoinHooks): void {
     hooked.add(broker);
     const join = broker.joinGroup.bind(broker);
     broker.joinGroup = async (request) => {
-      const joined = await join(request);
+      const { memberId = '' } = request;
+      const joined = await join({
+        ...request,
+        memberId: memberId === '' ? (hooks.formerMemberId() ?? '') : memberId,
+      });
       hooks.onJoined(joined);
       return joined;
     };

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PipelineError } from '@pgstream/failure';
 import kafkajs, {
   type Cluster,
@@ -54,7 +55,10 @@ export class GroupSession {
   #cluster: Cluster | undefined;
   #joined: Membership | undefined;
   #membership: Membership | undefined;
-  #closing: Promise<void> | undefined;
+  #formerMemberId: string | undefined;
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
+  #restarting: Promise<void> = Promise.resolve();
 
   constructor(kafka: Kafka, options: GroupSessionOptions, events: GroupSessionEvents) {
     this.#options = options;
@@ -66,12 +70,14 @@ export class GroupSession {
       heartbeatInterval: options.heartbeatIntervalMs,
       maxWaitTimeInMs: 250, // the pause of its idle loop: a stop waits for it
       allowAutoTopicCreation: false,
-      retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 },
+      // After a crash we start again ourselves: the library waits up to half a minute first.
+      retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 5, restartOnFailure: async () => false },
       partitionAssigners: [
         (config) => {
           this.#cluster = config.cluster;
           hookJoins(config.cluster, {
             beforeJoin: () => this.#beforeJoin(),
+            formerMemberId: () => this.#takeFormerMemberId(),
             onJoined: ({ generationId, memberId }) => {
               this.#joined = { generationId, memberId };
             },
@@ -99,10 +105,14 @@ export class GroupSession {
     try {
       await consumer.connect();
       await consumer.subscribe({ topics: [topic], fromBeginning: true });
-      await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: async () => {} });
+      await this.#run();
     } catch (cause) {
       throw classifyConsumerFailure(cause);
     }
+  }
+
+  async #run(): Promise<void> {
+    await this.#consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: async () => {} });
   }
 
   /**
@@ -150,10 +160,18 @@ export class GroupSession {
 
   /** Leaves the group. Takes as long as the library's idle loop needs to notice, well under a second. */
   close(): Promise<void> {
-    this.#closing ??= this.#consumer.disconnect().catch((cause: unknown) => {
+    this.#closing.abort();
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#restarting;
+    try {
+      await this.#consumer.disconnect();
+    } catch (cause) {
       throw classifyConsumerFailure(cause);
-    });
-    return this.#closing;
+    }
   }
 
   /** Past the join hook, which only the library's own join may pass through. */
@@ -183,12 +201,35 @@ export class GroupSession {
   }
 
   #onCrash(event: ConsumerCrashEvent): void {
+    this.#formerMemberId = this.#joined?.memberId;
     this.#membership = undefined;
     this.#events.lost();
-    if (event.payload.restart || this.#closing !== undefined) return;
+    if (this.#closing.signal.aborted) return;
     const failure = classifyConsumerFailure(event.payload.error);
-    this.#events.failed(
-      failure.disposition === 'retry' ? new PipelineError('UNCLASSIFIED', { cause: failure }) : failure,
-    );
+    if (failure.disposition !== 'retry') return this.#events.failed(failure);
+    this.#restarting = this.#restart();
+  }
+
+  /** A crash while it runs, for example in its join, comes back here through its own event. */
+  async #restart(): Promise<void> {
+    for (;;) {
+      try {
+        await sleep(200 + Math.random() * 600, undefined, { signal: this.#closing.signal });
+        await this.#consumer.connect();
+        if (this.#closing.signal.aborted) return;
+        return await this.#run();
+      } catch (cause) {
+        if (this.#closing.signal.aborted) return;
+        const failure = classifyConsumerFailure(cause);
+        if (failure.disposition !== 'retry') return this.#events.failed(failure);
+      }
+    }
+  }
+
+  /** Once: a coordinator that does not know it answers UNKNOWN_MEMBER_ID, and the next join is a new member's. */
+  #takeFormerMemberId(): string | undefined {
+    const former = this.#formerMemberId;
+    this.#formerMemberId = undefined;
+    return former;
   }
 }

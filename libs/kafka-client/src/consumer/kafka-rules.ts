@@ -23,6 +23,20 @@ const OWNERSHIP_LOST = new Set([
   'FENCED_INSTANCE_ID',
 ]);
 
+/** Failures that the library does not try again by itself, and that end with the outage that caused them. */
+const TRANSIENT = new Set([
+  'KafkaJSBrokerNotFound',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSConnectionError',
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSLockTimeout',
+  'KafkaJSMetadataNotLoaded',
+  'KafkaJSNoBrokerAvailableError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSTimeout',
+  'KafkaJSTopicMetadataNotLoaded',
+]);
+
 /** Stands for every failure that the library calls retriable. */
 const RETRIABLE = 'retriable';
 
@@ -59,6 +73,7 @@ function typeOf(cause: unknown): string {
   if (!(cause instanceof Error)) return '';
   const type = 'type' in cause ? String(cause.type) : cause.name;
   if (REFUSED.has(type) || OWNERSHIP_LOST.has(type)) return type;
+  if (TRANSIENT.has(cause.name)) return RETRIABLE;
   if ('retriable' in cause) return cause.retriable === false ? type : RETRIABLE;
   // Node's own: ECONNREFUSED, ECONNRESET, ETIMEDOUT, ENOTFOUND and their like name the system call.
   return 'syscall' in cause ? RETRIABLE : type;
