@@ -7,6 +7,7 @@ import {
 } from '@pgstream/postgres-client';
 import { sourceConnection, URL_SETTINGS } from './config/postgres-urls.ts';
 import type { PgstreamConfig } from './config/settings.ts';
+import { withSetting } from './runtime/naming-setting.ts';
 
 export type ClientConfig = Awaited<ReturnType<typeof sessionConfig>>;
 
@@ -24,7 +25,9 @@ export function applicationName(part: string): string {
 /** @throws {PipelineError} of the connection; the caller ends the pool. */
 export async function openDatabase(config: PgstreamConfig, part: string): Promise<Database> {
   const settings = sourceConnection(config);
-  const connection = await sessionConfig(settings, { applicationName: applicationName(part) });
+  const connection = await withSetting(URL_SETTINGS.url, () =>
+    sessionConfig(settings, { applicationName: applicationName(part) }),
+  );
   return { settings, connection, pool: createPool(connection) };
 }
 
@@ -35,6 +38,8 @@ export async function withDatabase<T>(
 ): Promise<T> {
   const database = await openDatabase(config, part);
   try {
+    // Looks first, so that a wrong URL is told from a failure of the work.
+    await withSetting(URL_SETTINGS.url, () => database.pool.query('SELECT 1'));
     return await work(database);
   } finally {
     await database.pool.end();
@@ -50,6 +55,7 @@ export async function withAdmin<T>(
   const settings = parseConnectionUrl(adminUrl, URL_SETTINGS.adminUrl);
   const pool = createPool(await sessionConfig(settings, { applicationName: applicationName('admin') }));
   try {
+    await withSetting(URL_SETTINGS.adminUrl, () => pool.query('SELECT 1'));
     return await work(pool);
   } finally {
     await pool.end();

@@ -97,3 +97,10 @@ export function searchUrlOf({ search, route }: PgstreamConfig): string | null {
     ? (search.elasticsearchUrl ?? search.opensearchUrl)
     : (search.opensearchUrl ?? search.elasticsearchUrl);
 }
+
+/** The variable that {@link searchUrlOf} reads, for messages. */
+export function searchSettingOf(config: PgstreamConfig): string {
+  return searchUrlOf(config) === config.search.opensearchUrl
+    ? 'PGSTREAM_OPENSEARCH_STORE_URL'
+    : 'PGSTREAM_ELASTICSEARCH_STORE_URL';
+}

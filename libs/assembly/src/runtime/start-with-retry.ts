@@ -1,11 +1,14 @@
 import { classify, PipelineError, systemClock, withRetry, type ClassifyRule } from '@pgstream/failure';
 import type { RetryPolicy } from '../config/retry-policy.ts';
+import { namingSetting } from './naming-setting.ts';
 import type { RunContext } from './run-context.ts';
 
 export interface RetriedStart {
   /** What is being tried, for log and metric: `postgres`, `kafka`, `search`. */
   readonly part: string;
   readonly policy: RetryPolicy;
+  /** The setting that names the peer. */
+  readonly setting: string;
   readonly rules?: readonly ClassifyRule[];
 }
 
@@ -15,7 +18,7 @@ export interface RetriedStart {
  */
 export async function startWithRetry<T>(
   { log, metrics, signal }: RunContext,
-  { part, policy, rules = [] }: RetriedStart,
+  { part, policy, setting, rules = [] }: RetriedStart,
   attempt: () => Promise<T>,
 ): Promise<T> {
   let failures = 0;
@@ -23,7 +26,7 @@ export async function startWithRetry<T>(
     try {
       return await attempt();
     } catch (cause) {
-      const error = classify(cause, rules);
+      const error = namingSetting(classify(cause, rules), setting);
       failures += 1;
       if (policy.maxRetries === null || failures <= policy.maxRetries || error.disposition !== 'retry')
         throw error;
@@ -39,10 +42,8 @@ export async function startWithRetry<T>(
     classify: (cause) => classify(cause, rules),
     onRetry: (error, waitMs) => {
       metrics.pgstream_retries_total.inc({ part, code: error.code });
-      log.warn(
-        { part, code: error.code, waitMs: Math.round(waitMs), cause: causeOf(error) },
-        'not reachable, trying again',
-      );
+      const facts = { part, setting, code: error.code, waitMs: Math.round(waitMs), cause: causeOf(error) };
+      log.warn(facts, 'not reachable, trying again');
     },
     clock: systemClock,
     signal,

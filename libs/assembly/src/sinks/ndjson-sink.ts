@@ -81,8 +81,13 @@ export class FileSink implements Sink {
     const file = await open(path, 'a+');
     const { size } = await file.stat();
     const { end, line } = await lastLine(file, size);
-    if (end < size) await file.truncate(end);
-    return new FileSink(file, line === null ? null : tailOf(line));
+    // Somebody's own file must not lose a byte, so both are read before anything is cut off.
+    const last = line === null ? null : tailOf(line);
+    if (end < size) {
+      await requireTornRecord(file, end);
+      await file.truncate(end);
+    }
+    return new FileSink(file, last);
   }
 
   async write(batch: RecordBatch, outcome: BatchOutcome): Promise<void> {
@@ -121,6 +126,15 @@ interface Tail {
 function tailOf(line: Buffer): Tail {
   const { epoch, position } = decodeRecord(line);
   return { epoch, position };
+}
+
+/** How every record begins. */
+const BEGINNING = '{"action":"';
+
+async function requireTornRecord(file: FileHandle, at: number): Promise<void> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(BEGINNING.length), 0, BEGINNING.length, at);
+  const text = buffer.toString('latin1', 0, bytesRead);
+  if (!BEGINNING.startsWith(text)) throw new Error('the end of the file is not a record');
 }
 
 const CHUNK = 65_536;

@@ -29,7 +29,11 @@ export function kafkaTarget(context: RunContext, postgres: PostgresEnd): LazySin
   return new LazySink('kafka', async () => {
     const sink = await startWithRetry(
       context,
-      { part: 'kafka', policy: retryPolicy(config.postgres.retry) },
+      {
+        part: 'kafka',
+        policy: retryPolicy(config.postgres.retry),
+        setting: 'PGSTREAM_KAFKA_WRITER_SERVERS, PGSTREAM_KAFKA_TOPIC_NAME',
+      },
       () => openKafkaSink(sinkOptions(context, postgres, letters.observed)),
     );
     exportKafkaSink(context, sink);

@@ -12,7 +12,7 @@ import {
   type StartState,
 } from '@pgstream/postgres-source';
 import { parseLsn, type Lsn } from '@pgstream/wal-event';
-import { slotNameOf } from '../config/postgres-urls.ts';
+import { slotNameOf, URL_SETTINGS } from '../config/postgres-urls.ts';
 import { retryPolicy } from '../config/retry-policy.ts';
 import { selects, tableSelection } from '../config/table-filter.ts';
 import { applicationName, openDatabase, type Database } from '../database.ts';
@@ -42,7 +42,12 @@ export async function openPostgresEnd(context: RunContext): Promise<PostgresEnd>
   const slot = slotNameOf(config);
   const { database, start } = await startWithRetry(
     context,
-    { part: 'postgres', policy: retryPolicy(config.postgres.retry), rules: POSTGRES_RULES },
+    {
+      part: 'postgres',
+      policy: retryPolicy(config.postgres.retry),
+      setting: URL_SETTINGS.url,
+      rules: POSTGRES_RULES,
+    },
     () => connect(context, slot),
   );
   defer('postgres pool', () => database.pool.end());

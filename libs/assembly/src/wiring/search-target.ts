@@ -3,6 +3,7 @@ import type { SearchStore } from '@pgstream/search-store';
 import { createMetrics } from '@pgstream/service-runtime';
 import type { DeadLetterStore } from '@pgstream/wal-event';
 import { retryPolicy } from '../config/retry-policy.ts';
+import { searchSettingOf } from '../config/route.ts';
 import { selectsOneTable, tableSelection } from '../config/table-filter.ts';
 import { SEARCH_SINK_METRICS } from '../metrics/metric-specs.ts';
 import type { RunContext } from '../runtime/run-context.ts';
@@ -16,7 +17,8 @@ export async function searchTarget(
 ): Promise<SearchSink> {
   const { config, log } = context;
   const policy = retryPolicy(config.search.retry);
-  const info = await startWithRetry(context, { part: 'search', policy }, () => store.info());
+  const setting = searchSettingOf(config);
+  const info = await startWithRetry(context, { part: 'search', policy, setting }, () => store.info());
   log.info({ distribution: info.distribution, version: info.version }, 'search cluster found');
   const { search } = config;
   return new SearchSink({
