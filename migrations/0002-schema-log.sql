@@ -117,6 +117,7 @@ CREATE FUNCTION pgstream.on_ddl() RETURNS event_trigger LANGUAGE plpgsql SECURIT
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
   touched oid[];
+  affected oid[];
   objects jsonb;
   schemas jsonb;
 BEGIN
@@ -139,7 +140,14 @@ BEGIN
       AND d.classid = 'pg_class'::regclass AND d.objsubid > 0
     WHERE c.command_tag = 'ALTER TYPE'
   ) AS t(oid);
-  PERFORM pgstream.keep_identity(touched);
+  -- A change goes down to partitions and inheriting tables without naming them. A partition's shape is its root's, but its
+  -- own identity is the one that counts for an UPDATE.
+  WITH RECURSIVE line(oid) AS (
+    SELECT unnest(touched) UNION SELECT i.inhrelid FROM line AS l JOIN pg_inherits AS i ON i.inhparent = l.oid
+  )
+  SELECT array_agg(l.oid), array_agg(l.oid) FILTER (WHERE NOT c.relispartition OR l.oid = ANY (touched)) INTO affected, touched
+  FROM line AS l JOIN pg_class AS c ON c.oid = l.oid;
+  PERFORM pgstream.keep_identity(affected);
 
   IF upper(current_setting('pgstream.skip_log', true)) = 'TRUE' THEN RETURN; END IF;
 

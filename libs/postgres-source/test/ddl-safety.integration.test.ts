@@ -101,6 +101,27 @@ describe.each([15, 17, 18] as const)('DDL of the user on PostgreSQL %i', (versio
     expect(update!.keyColumnIds).toEqual([`${update!.tableId}-1`]);
   });
 
+  test('partitions get FULL with their root, and give it back with it', async () => {
+    await rig.db.query(`CREATE TABLE app.pk(id int, CONSTRAINT pk_pk PRIMARY KEY (id)) PARTITION BY LIST (id);
+      CREATE TABLE app.pk_1 PARTITION OF app.pk FOR VALUES IN (1)`);
+    await rig.db.query('ALTER TABLE app.pk DROP CONSTRAINT pk_pk');
+    expect([await identityOf(rig, 'app.pk'), await identityOf(rig, 'app.pk_1')]).toEqual(['f', 'f']);
+    await rig.db.query('INSERT INTO app.pk VALUES (1); UPDATE app.pk SET id = 1; DELETE FROM app.pk');
+    await rig.db.query('ALTER TABLE app.pk ADD PRIMARY KEY (id)');
+    expect([await identityOf(rig, 'app.pk'), await identityOf(rig, 'app.pk_1')]).toEqual(['d', 'd']);
+    await rig.read();
+  });
+
+  test('what a parent table loses, its heirs lose: both are told, and the heir keeps an identity', async () => {
+    await rig.db.query(`CREATE TABLE app.parent(a int, b int); CREATE TABLE app.heir() INHERITS (app.parent);
+      ALTER TABLE app.heir ADD PRIMARY KEY (a)`);
+    await rig.read();
+    const changes = await rig.changes('ALTER TABLE app.parent DROP COLUMN a');
+    const names = changes.map((change) => 'table' in change && change.table.name);
+    expect(new Set(names)).toEqual(new Set(['heir', 'parent']));
+    expect(await identityOf(rig, 'app.heir')).toBe('f');
+  });
+
   test('identity stays as it is where init did not ask for FULL', async () => {
     await rig.db.query(`UPDATE pgstream.settings SET value = 'none' WHERE key = 'keyless'`);
     await rig.db.query('CREATE TABLE app.own(v int)');
