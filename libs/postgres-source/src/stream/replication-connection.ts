@@ -1,11 +1,11 @@
 import type { Buffer } from 'node:buffer';
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { PipelineError } from '@pgstream/failure';
 import type { Client, ClientConfig } from 'pg';
 import { LogicalReplicationService } from 'pg-logical-replication';
 import { CopySplitter } from './copy-splitter.ts';
 import { classifyStream } from './postgres-rules.ts';
+import { ReusingSocket } from './reusing-socket.ts';
 import { COPY_DONE, statusMessage } from './status-message.ts';
 
 /** SQL on the replication connection, before START. Values as text. */
@@ -46,7 +46,7 @@ export class ReplicationConnection {
   readonly #options: ReplicationConnectionOptions;
   readonly #service: LogicalReplicationService;
   readonly #splitter: CopySplitter;
-  #socket: Socket | undefined;
+  readonly #reusing = new ReusingSocket();
   #stream: Duplex | undefined;
   #toLibrary: (chunk: Buffer) => void = () => {};
   #resting: NodeJS.Timeout | undefined;
@@ -57,7 +57,7 @@ export class ReplicationConnection {
 
   constructor(options: ReplicationConnectionOptions) {
     this.#options = options;
-    const client: ClientConfig = { ...options.client, stream: () => (this.#socket = new Socket()) };
+    const client: ClientConfig = { ...options.client, stream: () => this.#reusing.socket };
     this.#service = new LogicalReplicationService(client, {
       acknowledge: { auto: false, timeoutSeconds: 0 },
       flowControl: { enabled: false },
@@ -123,7 +123,7 @@ export class ReplicationConnection {
     if (this.#draining) return;
     this.#draining = true;
     if (this.#stream === undefined) {
-      this.#socket?.destroy();
+      this.#reusing.socket.destroy();
       return;
     }
     this.#stream.write(COPY_DONE);
@@ -134,7 +134,7 @@ export class ReplicationConnection {
   /** Ends it at once; {@link run} rejects with `cause`, or resolves after {@link finish}. */
   abort(cause: unknown): void {
     this.#failure ??= cause;
-    (this.#stream ?? this.#socket)?.destroy();
+    (this.#stream ?? this.#reusing.socket).destroy();
   }
 
   async #start(client: Client): Promise<void> {
@@ -158,6 +158,7 @@ export class ReplicationConnection {
     stream.removeAllListeners('data');
     this.#toLibrary = (chunk) => void parser.call(stream, chunk);
     this.#stream = stream;
+    this.#reusing.sharing = true;
     stream.on('data', (chunk: Buffer) => this.#read(chunk));
   }
 
@@ -184,7 +185,7 @@ export class ReplicationConnection {
 
   async #release(): Promise<void> {
     clearTimeout(this.#resting);
-    this.#socket?.destroy();
+    this.#reusing.socket.destroy();
     // Its end waits for the closed socket; errors of a connection that is given up say nothing new
     await this.#service.destroy().catch(() => undefined);
   }
