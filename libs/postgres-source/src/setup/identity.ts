@@ -16,31 +16,37 @@ export interface KeylessTable extends TableName {
 /**
  * PostgreSQL's own rule: FULL, or a valid index that is not deferrable and is the primary key (DEFAULT) or the chosen one
  * (USING INDEX). A UNIQUE NOT NULL index alone does not count. Partitions answer for themselves; a root is listed beside
- * them unless a partition has a key, since its changes are published under the root's identity.
+ * them unless a partition has a key, since its changes are published under the root's identity. Sets, not a lookup for each
+ * table: it is asked of databases with thousands of tables.
  */
 const KEYLESS = `
-SELECT n.nspname AS schema, c.relname AS table, c.relreplident::text AS replica_identity,
+WITH usable AS MATERIALIZED (
+  SELECT i.indrelid AS oid FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
+  WHERE i.indrelid >= 16384 AND i.indisvalid AND i.indimmediate
+    AND CASE t.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
+), keyless AS MATERIALIZED (
+  SELECT c.oid, c.relname, c.relreplident, c.relnamespace, coalesce(pg_partition_root(c.oid), c.oid) AS root
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND c.oid >= 16384 AND c.relreplident <> 'f'
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pgstream')
+    AND c.oid NOT IN (SELECT oid FROM usable)
+    AND NOT (c.relkind = 'p' AND EXISTS (SELECT FROM pg_partition_tree(c.oid) p WHERE p.relid IN (SELECT oid FROM usable)))
+)
+SELECT n.nspname AS schema, k.relname AS table, k.relreplident::text AS replica_identity,
   rn.nspname AS root_schema, r.relname AS root_table,
-  CASE c.relreplident
+  CASE k.relreplident
     WHEN 'n' THEN 'REPLICA IDENTITY NOTHING'
     WHEN 'i' THEN 'the index of its replica identity was dropped or is invalid'
-    ELSE CASE WHEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+    ELSE CASE WHEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = k.oid AND i.indisprimary)
       THEN 'its primary key is deferrable' ELSE 'no primary key' END
   END AS reason,
   (SELECT ic.relname FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
-    WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
-      AND NOT EXISTS (SELECT FROM unnest(i.indkey[0:i.indnkeyatts - 1]) k (attnum)
-        LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum WHERE a.attnotnull IS NOT TRUE)
+    WHERE i.indrelid = k.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
+      AND NOT EXISTS (SELECT FROM unnest(i.indkey[0:i.indnkeyatts - 1]) x (attnum)
+        LEFT JOIN pg_attribute a ON a.attrelid = k.oid AND a.attnum = x.attnum WHERE a.attnotnull IS NOT TRUE)
     ORDER BY i.indnatts, ic.relname LIMIT 1) AS unique_index
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_class r ON r.oid = coalesce(pg_partition_root(c.oid), c.oid) JOIN pg_namespace rn ON rn.oid = r.relnamespace
-WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND c.oid >= 16384
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pgstream')
-  AND c.relreplident <> 'f'
-  AND NOT EXISTS (SELECT FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
-    WHERE (t.oid = c.oid OR (c.relkind = 'p' AND t.oid IN (SELECT relid FROM pg_partition_tree(c.oid))))
-      AND i.indisvalid AND i.indimmediate
-      AND CASE t.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)
+FROM keyless k JOIN pg_namespace n ON n.oid = k.relnamespace
+JOIN pg_class r ON r.oid = k.root JOIN pg_namespace rn ON rn.oid = r.relnamespace
 ORDER BY 1, 2`;
 
 /** All tables and partitions of the database without usable identity. */

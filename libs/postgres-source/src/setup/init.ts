@@ -66,7 +66,11 @@ export async function init(connections: SetupConnections, options: InitOptions):
   await requireTriggers(privileged, plan);
   if (options.only === 'migrations') return { ...nothing(plan), migrations };
   await saveTriggerSettings(privileged, plan.mode);
-  const identities = await publish(connections, plan, { wanted, useIndex: options.setIdentity === true });
+  const identities = await publish(connections, plan, {
+    wanted,
+    useIndex: options.setIdentity === true,
+    unlogged: plan.createPublications.length > 0,
+  });
   const recordGaps = (await slotFacts(sql, options.slot)) !== null;
   const added = plan.mode === 'list' ? await addMissingTables(sql, { ...options, recordGaps }) : null;
   const slot = await makeSlot(connections, plan, options);
@@ -76,6 +80,8 @@ export async function init(connections: SetupConnections, options: InitOptions):
 interface Identities {
   readonly wanted: readonly KeylessTable[];
   readonly useIndex: boolean;
+  /** Before the first slot nobody reads the log of schema changes: the event triggers need not write it. */
+  readonly unlogged: boolean;
 }
 
 /** Sets identities, then makes the publications that are missing. Returns the statements about identities. */
@@ -171,7 +177,7 @@ async function requireTriggers(privileged: Sql, plan: InitPlan): Promise<void> {
   });
 }
 
-async function setIdentities(sql: Sql, { wanted, useIndex }: Identities): Promise<string[]> {
+async function setIdentities(sql: Sql, { wanted, useIndex, unlogged }: Identities): Promise<string[]> {
   const done: string[] = [];
   for (const table of wanted) {
     const statement = identitySql(table, useIndex);
@@ -179,7 +185,8 @@ async function setIdentities(sql: Sql, { wanted, useIndex }: Identities): Promis
     // oxlint-disable-next-line no-await-in-loop -- one table at a time
     await withShortLock(
       sql,
-      `INSERT INTO pgstream.identity_set (table_oid, previous)
+      `${unlogged ? "SET LOCAL pgstream.inside = 'true';" : ''}
+       INSERT INTO pgstream.identity_set (table_oid, previous)
          VALUES ('${qualified(table).replaceAll("'", "''")}'::regclass, '${table.replicaIdentity}') ON CONFLICT DO NOTHING;
        ${statement}`,
     );
