@@ -76,7 +76,7 @@ export class KafkaSink implements Sink {
       // oxlint-disable-next-line no-await-in-loop -- backpressure, and records that wait for others
       if (this.#sender.isFull) await this.#sender.until(() => !this.#sender.isFull, signal);
       // oxlint-disable-next-line no-await-in-loop -- see above
-      else if (!this.#isRow(batch, i)) await this.#appendSpecial(batch, i++, delivery, signal);
+      else await this.#appendSpecial(batch, i++, delivery, signal);
     }
     this.#sender.pump();
     // What was queued after a failure is never sent.
@@ -93,12 +93,6 @@ export class KafkaSink implements Sink {
     await Promise.resolve();
   }
 
-  /** Whether the record goes to one partition that its table alone decides. */
-  #isRow(batch: RecordBatch, index: number): boolean {
-    const action = batch.actions[index] ?? 0;
-    return this.#keying !== 'identity' && action !== ACTION.message;
-  }
-
   /** Rows from `from` on, up to the first record that needs more or until the queue is full; answers where it stopped. */
   // oxlint-disable-next-line complexity -- hot path: one loop without calls per record beyond the copy
   #appendRows(batch: RecordBatch, from: number, delivery: Delivery): number {
@@ -111,9 +105,13 @@ export class KafkaSink implements Sink {
     let route: Route | undefined;
     let i = from;
     for (; i < count && !sender.isFull; i += 1) {
-      if (isIdentity || actions[i] === ACTION.message) return i;
+      const action = actions[i];
+      if (action === ACTION.message) return i;
       const ref = tables[i];
-      if (ref !== table || route === undefined) {
+      if (isIdentity) {
+        route = action === ACTION.truncate ? undefined : this.#identityRoute(batch, i);
+        if (route === undefined) return i;
+      } else if (ref !== table || route === undefined) {
         if (ref === undefined) throw new RangeError('a batch has fewer tables than records');
         table = ref;
         route = this.#routeOf(ref);
@@ -164,29 +162,29 @@ export class KafkaSink implements Sink {
       for (const queue of this.#sender.queues) this.#appendTo(queue, { batch, i, delivery, key });
       return;
     }
-    await this.#appendByIdentity(batch, i, delivery, signal);
+    await this.#appendMoved(batch, i, delivery, signal);
   }
 
-  /** An update that changes the key goes to the old key's partition, then to the new one's, which waits for the first. */
-  async #appendByIdentity(
-    batch: RecordBatch,
-    i: number,
-    delivery: Delivery,
-    signal: AbortSignal,
-  ): Promise<void> {
+  /** `undefined` for an update that moves its row to another partition. */
+  #identityRoute(batch: RecordBatch, i: number): Route | undefined {
     const reader = this.#reader;
     reader.read(batch.bytes, batch.starts[i] ?? 0, batch.ends[i] ?? 0);
     const key = this.#identityKeys.current(reader);
+    const queue = this.#queueOf(key);
     const oldKey = batch.actions[i] === ACTION.update ? this.#identityKeys.previous(reader) : null;
-    const to = this.#queueOf(key);
-    const from = oldKey === null ? to : this.#queueOf(oldKey);
-    if (from === to || oldKey === null) {
-      this.#appendTo(to, { batch, i, delivery, key });
-      return;
-    }
+    return oldKey === null || this.#queueOf(oldKey) === queue ? { key, queue } : undefined;
+  }
+
+  /** First to the old key's partition, then to the new one's, which waits for the first. */
+  async #appendMoved(batch: RecordBatch, i: number, delivery: Delivery, signal: AbortSignal): Promise<void> {
+    const reader = this.#reader;
+    reader.read(batch.bytes, batch.starts[i] ?? 0, batch.ends[i] ?? 0);
+    const key = this.#identityKeys.current(reader);
+    const oldKey = this.#identityKeys.previous(reader) ?? key;
+    const from = this.#queueOf(oldKey);
     this.#appendTo(from, { batch, i, delivery, key: oldKey });
     await this.#drained([from], signal);
-    this.#appendTo(to, { batch, i, delivery, key }, after([from]));
+    this.#appendTo(this.#queueOf(key), { batch, i, delivery, key }, after([from]));
   }
 
   /**

@@ -18,6 +18,7 @@ export function qualifiedName({ schema, table }: TableRef): string {
 
 /** `schema.table:v1,v2` from the record that a reader stands on; rows of a table without a key share its name. */
 export class IdentityKeys {
+  readonly #names = new WeakMap<TableRef, string>();
   readonly #places = new WeakMap<
     readonly ColumnSpec[],
     { readonly ref: TableRef; readonly places: readonly number[] }
@@ -28,7 +29,7 @@ export class IdentityKeys {
     return (
       this.#key(reader, reader.columns) ??
       this.#key(reader, reader.identity) ??
-      Buffer.from(qualifiedName(reader.ref))
+      Buffer.from(this.#nameOf(reader.ref))
     );
   }
 
@@ -44,7 +45,15 @@ export class IdentityKeys {
       const raw = reader.bytes.toString('utf8', values.starts[place], values.ends[place]);
       return escapeValue(raw.startsWith('"') ? String(JSON.parse(raw)) : raw);
     });
-    return Buffer.from(`${qualifiedName(reader.ref)}:${texts.join(',')}`);
+    return Buffer.from(`${this.#nameOf(reader.ref)}:${texts.join(',')}`);
+  }
+
+  #nameOf(ref: TableRef): string {
+    const known = this.#names.get(ref);
+    if (known !== undefined) return known;
+    const name = qualifiedName(ref);
+    this.#names.set(ref, name);
+    return name;
   }
 
   /** Where the key columns stand in a row of this shape; empty unless all are there. */

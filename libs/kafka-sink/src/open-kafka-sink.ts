@@ -19,7 +19,10 @@ import { heartbeatBatch, Sender } from './sender.ts';
 export interface KafkaSinkOptions {
   readonly connection: KafkaConnectionOptions;
   readonly topic: string;
+  /** Of a topic that is created here. */
   readonly partitions: number;
+  /** What an existing topic must have at least; `partitions` when absent. */
+  readonly minPartitions?: number;
   readonly autoCreate: boolean;
   readonly replicationFactor: number;
   readonly maxMessageBytes: number;

@@ -34,7 +34,7 @@ const MIN_COMPRESSED_BYTES = 1024;
 /** From here on compression runs on another thread, beside the encoding of what comes next. */
 const MIN_ASIDE_BYTES = 32 * 1024;
 /** Of one request, before compression: bounds what one answer can be waited for. */
-const MAX_REQUEST_BYTES = 8 * 1024 * 1024;
+const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 /** A heartbeat each so many bytes of a partition: bounds how far a start reads back to find one. */
 const HEARTBEAT_EVERY_BYTES = 4 * 1024 * 1024;
 /** What a record adds to the queue beside its value and key. */

@@ -9,8 +9,10 @@ import {
 
 export interface TopicOptions {
   readonly topic: string;
-  /** At least this many; a topic that has more keeps them. */
+  /** Of a topic that is created here. */
   readonly partitions: number;
+  /** What an existing topic must have at least; `partitions` when absent. A topic that has more keeps them. */
+  readonly minPartitions?: number;
   /** Of a topic that is created here. */
   readonly replicationFactor: number;
   /** Of a topic that is created here. */
@@ -47,8 +49,9 @@ export async function ensureTopic(
     await admin.connect();
     const created = !exists && (await create(admin, options));
     const partitions = await partitionCount(admin, options.topic);
-    if (partitions < options.partitions) {
-      const detail = `Topic ${options.topic} has ${partitions} partitions, ${options.partitions} are configured.`;
+    const wanted = options.minPartitions ?? options.partitions;
+    if (partitions < wanted) {
+      const detail = `Topic ${options.topic} has ${partitions} partitions, ${wanted} are configured.`;
       throw new PipelineError('KAFKA_TOPIC_UNFIT', { detail });
     }
     return { partitions, created, maxMessageBytes: await maxMessageBytes(admin, options.topic) };
