@@ -109,7 +109,7 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
             FROM jsonb_array_elements(s -> 'columns') AS c)))
         FROM jsonb_array_elements(shapes.list) AS s)) END
   FROM target AS t
-  CROSS JOIN LATERAL (SELECT coalesce(jsonb_agg(s.shape), '[]') AS list FROM shape AS s WHERE s.schema_name = t.name) AS shapes
+  CROSS JOIN LATERAL (SELECT coalesce(jsonb_agg(s.shape ORDER BY (s.shape ->> 'oid')::bigint), '[]') AS list FROM shape AS s WHERE s.schema_name = t.name) AS shapes
   ORDER BY t.place
 $$;
 
@@ -139,6 +139,14 @@ BEGIN
     JOIN pg_depend AS d ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.oid, t.typarray)
       AND d.classid = 'pg_class'::regclass AND d.objsubid > 0
     WHERE c.command_tag = 'ALTER TYPE'
+    UNION ALL
+    -- A partition that was detached is a table of its own now; the statement names the root alone, but it locks both.
+    SELECT l.relation FROM pg_locks AS l
+    JOIN pg_class AS c ON c.oid = l.relation AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+    WHERE tg_tag = 'ALTER TABLE' AND l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+      AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+      AND EXISTS (SELECT FROM pg_event_trigger_ddl_commands() AS m JOIN pg_class AS r ON r.oid = m.objid AND r.relkind = 'p'
+        WHERE m.classid = 'pg_class'::regclass)
   ) AS t(oid);
   -- A change goes down to partitions and inheriting tables without naming them. A partition's shape is its root's, but its
   -- own identity is the one that counts for an UPDATE.

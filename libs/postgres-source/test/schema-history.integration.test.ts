@@ -1,5 +1,6 @@
 import { endpoints } from '@pgstream/test-kit';
 import type { ShapeChange } from '@pgstream/wal-event';
+import { Reconciler } from '../src/history/reconciler.ts';
 import { changesOf, HistoryRig, rowEvents, schemaEvents } from './history-rig.ts';
 
 type Altered = Extract<ShapeChange, { kind: 'table_altered' }>;
@@ -251,7 +252,10 @@ describe.each([15, 17, 18] as const)('schema history on PostgreSQL %i', (version
     ]);
     expect(altered(await rig.changes('DROP TABLE app.p_b')).stale).toEqual(['partition_dropped']);
     const detached = await rig.changes('ALTER TABLE app.p DETACH PARTITION app.p_a');
-    expect(detached).toMatchObject([{ kind: 'table_altered', stale: ['partition_detached'] }]);
+    expect(detached).toMatchObject([
+      { kind: 'table_altered', stale: ['partition_detached'] },
+      { kind: 'table_created', table: { name: 'p_a' } },
+    ]);
     const added = altered(await rig.changes('ALTER TABLE app.p ADD COLUMN n int DEFAULT 7'));
     expect(added.added).toMatchObject([{ name: 'n', constant_default: '7' }]);
   });
@@ -272,5 +276,20 @@ describe.each([15, 17, 18] as const)('schema history on PostgreSQL %i', (version
     expect(identity.rows).toEqual([{ relreplident: 'f' }]);
     const logged = await rig.changes('ALTER TABLE app.ul SET LOGGED');
     expect(logged).toMatchObject([{ kind: 'table_created', table: { name: 'ul', replica_identity: 'f' } }]);
+  });
+
+  test('after all of this the comparison with the catalogue finds nothing that was not told', async () => {
+    await rig.story(
+      'DROP TABLE app.skipped',
+      `CREATE TABLE app.p_d PARTITION OF app.p FOR VALUES IN ('d') PARTITION BY LIST (k)`,
+    );
+    await rig.story(`CREATE TABLE app.p_d1 PARTITION OF app.p_d FOR VALUES IN ('d')`);
+    const reconciler = new Reconciler(rig.db, rig.history);
+    const rounds = [await reconciler.round(), await reconciler.round()];
+    const found = await rig.db.query(
+      `SELECT shapes, dropped, schemas FROM pgstream.schema_log WHERE source = 'catalogue'`,
+    );
+    expect(found.rows).toEqual([]);
+    expect(rounds).toEqual([0, 0]);
   });
 });

@@ -159,8 +159,10 @@ export class LogRowReader {
   /** A new partition brings no change of its own; its root must know it, to notice when it goes. */
   #adopted(shape: KnownTable, at: Position): ShapeChange[] {
     const root = typeof shape.root === 'number' ? this.#ledger.table(shape.root) : undefined;
-    if (root?.partitions?.includes(shape.oid) === false) {
-      this.#ledger.setTable({ ...root, partitions: [...root.partitions, shape.oid] }, at);
+    const isLeaf = shape.partitions === null;
+    if (isLeaf && root?.partitions?.includes(shape.oid) === false) {
+      const partitions = [...root.partitions, shape.oid].toSorted((left, right) => left - right);
+      this.#ledger.setTable({ ...root, partitions }, at);
     }
     return [];
   }
