@@ -4,8 +4,9 @@ import type { CliContext } from './cli-context.ts';
 import { givenFlags } from './flags.ts';
 import { humanBytes, renderPairs, renderTable } from './output/table.ts';
 
+const read = (stream: PassThrough) => String(stream.read() ?? '');
+
 function contextOf(env: NodeJS.ProcessEnv = {}) {
-  const read = (stream: PassThrough) => String(stream.read() ?? '');
   const [stdout, stderr, stdin] = [new PassThrough(), new PassThrough(), new PassThrough()];
   const context: CliContext = {
     terminal: { env, stdout, stderr, stdin },

@@ -92,7 +92,7 @@ test.each(['dear diary\n', 'dear diary', '{}\nnotes'])(
   async (text) => {
     const path = join(dir, 'foreign.txt');
     writeFileSync(path, text);
-    await expect(FileSink.open(path)).rejects.toThrow();
+    await expect(FileSink.open(path)).rejects.toBeInstanceOf(Error);
     expect(readFileSync(path, 'utf8')).toBe(text);
   },
 );

@@ -79,6 +79,15 @@ export class FileSink implements Sink {
   /** @throws of the file system; the caller names the setting. */
   static async open(path: string): Promise<FileSink> {
     const file = await open(path, 'a+');
+    try {
+      return new FileSink(file, await FileSink.#recover(file));
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  static async #recover(file: FileHandle): Promise<Tail | null> {
     const { size } = await file.stat();
     const { end, line } = await lastLine(file, size);
     // Somebody's own file must not lose a byte, so both are read before anything is cut off.
@@ -87,7 +96,7 @@ export class FileSink implements Sink {
       await requireTornRecord(file, end);
       await file.truncate(end);
     }
-    return new FileSink(file, last);
+    return last;
   }
 
   async write(batch: RecordBatch, outcome: BatchOutcome): Promise<void> {
