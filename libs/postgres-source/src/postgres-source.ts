@@ -36,6 +36,8 @@ export interface PostgresSourceOptions {
   readonly lazyReadMs?: number;
   /** Default 1000, less where `wal_sender_timeout` asks for it. */
   readonly statusIntervalMs?: number;
+  /** Waits between connections: full jitter below a limit that doubles. Default 100 ms to 10 s. */
+  readonly retry?: { readonly initialMs: number; readonly maxMs: number };
   readonly clock?: Clock;
   readonly random?: () => number;
 }
@@ -159,8 +161,8 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
   async #run(): Promise<void> {
     try {
       await withRetry((healthy) => this.#lead(healthy), {
-        initialMs: RETRY_INITIAL_MS,
-        maxMs: RETRY_MAX_MS,
+        initialMs: this.#options.retry?.initialMs ?? RETRY_INITIAL_MS,
+        maxMs: this.#options.retry?.maxMs ?? RETRY_MAX_MS,
         classify: classifyStream,
         onRetry: (error, waitMs) => {
           this.#facts.reconnects++;

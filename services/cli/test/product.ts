@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createKafka } from '@pgstream/kafka-client';
 import { createPool, parseConnectionUrl, sessionConfig, type PostgresPool } from '@pgstream/postgres-client';
 import { endpoints, uniqueName, waitFor } from '@pgstream/test-kit';
 
@@ -149,4 +150,19 @@ export async function searched(path: string, init: RequestInit = {}): Promise<An
   const answer = await fetch(`${endpoints().searchUrl}${path}`, init);
   const json: Answer = JSON.parse(await answer.text());
   return json;
+}
+
+/** Waits until the brokers have forgotten it. */
+export async function removeTopic(topic: string): Promise<void> {
+  const connection = {
+    brokers: endpoints().kafkaBrokers,
+    clientId: 'cli-test',
+    connectionTimeoutMs: 10_000,
+    requestTimeoutMs: 30_000,
+  };
+  const admin = createKafka(connection, () => {}).admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [topic] });
+  await waitFor('the topic to be gone', async () => !(await admin.listTopics()).includes(topic));
+  await admin.disconnect();
 }

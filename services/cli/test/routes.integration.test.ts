@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endpoints, waitFor } from '@pgstream/test-kit';
-import { Lab, searched } from './product.ts';
+import { Lab, removeTopic, searched } from './product.ts';
 
 interface Line {
   readonly action: string;
@@ -65,21 +65,12 @@ test('the lab: PostgreSQL straight to one index, with a schema change', async ()
   await using lab = await Lab.open();
   const index = `${lab.name}_productos`;
   expect((await lab.command('init', '--postgres-url', lab.url)).code).toBe(0);
-  const running = lab.start(
-    [
-      ...[
-        'run',
-        '--postgres-url',
-        lab.url,
-        '--sink-type',
-        'opensearch',
-        '--opensearch-url',
-        endpoints().searchUrl,
-      ],
-      ...['--opensearch-index', index, '--handle-ddl=true'],
-    ],
-    { PGSTREAM_SEARCH_SYSTEM_INDEX: lab.name, PGSTREAM_SEARCH_INDEX_REPLICAS: '0' },
-  );
+  const searchUrl = endpoints().searchUrl;
+  const target = ['--sink-type', 'opensearch', '--opensearch-url', searchUrl, '--opensearch-index', index];
+  const running = lab.start(['run', '--postgres-url', lab.url, ...target, '--handle-ddl=true'], {
+    PGSTREAM_SEARCH_SYSTEM_INDEX: lab.name,
+    PGSTREAM_SEARCH_INDEX_REPLICAS: '0',
+  });
   await lab.pool.query('CREATE TABLE productos (id SERIAL PRIMARY KEY, nombre TEXT, precio NUMERIC)');
   await lab.pool.query("INSERT INTO productos (nombre, precio) VALUES ('Laptop Pro 2026', 2500.00)");
   await lab.pool.query('ALTER TABLE productos ADD COLUMN stock INTEGER DEFAULT 0');
@@ -148,5 +139,6 @@ test('both services: a standby takes over, lag and dead letters can be asked for
   expect([checked.code, checked.stdout]).toEqual([0, expect.stringContaining('Topic')]);
   expect((await indexer.stop()).code).toBe(0);
   expect((await standby.stop()).code).toBe(0);
+  await removeTopic(lab.name);
   await removeIndices(`${lab.name}*`);
 }, 120_000);

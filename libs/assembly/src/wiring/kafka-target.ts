@@ -6,6 +6,7 @@ import {
   type KafkaSinkOptions,
 } from '@pgstream/kafka-sink';
 import { observedDeadLetters } from '@pgstream/pipeline';
+import { saveRouting } from '@pgstream/postgres-source';
 import { createMetrics } from '@pgstream/service-runtime';
 import type { DeadLetterStore } from '@pgstream/wal-event';
 import { HAS_ZSTD } from '../config/check-config.ts';
@@ -36,6 +37,7 @@ export function kafkaTarget(context: RunContext, postgres: PostgresEnd): LazySin
       },
       () => openKafkaSink(sinkOptions(context, postgres, letters.observed)),
     );
+    await rememberTopic(postgres, config.kafka.topic.name, sink.topicId);
     exportKafkaSink(context, sink);
     return sink;
   });
@@ -86,6 +88,7 @@ function sinkOptions(
       publications: state.publications.join(','),
     },
     isConfirmed: postgres.isConfirmed,
+    ...knownTopic(postgres, topic.name),
     deadLetters,
     onEvent: (event) => logEvent(log, event),
     compression: writer.compression ?? (HAS_ZSTD ? 'zstd' : 'none'),
@@ -94,6 +97,34 @@ function sinkOptions(
     ...(writer.batchBytes === null ? {} : { maxBatchBytes: writer.batchBytes }),
     ...(writer.batchRecords === null ? {} : { maxBatchRecords: writer.batchRecords }),
   };
+}
+
+/** What is written down of the topic: positions in the slot and in the topic belong together. */
+interface KnownTopic {
+  readonly topic: string;
+  readonly topicId: string;
+  /** Where the slot began; a slot that was made anew owes nothing to the old topic. */
+  readonly slotFrom: string | null;
+}
+
+function knownTopic({ start }: PostgresEnd, topic: string): { readonly expectedTopicId?: string } {
+  const { routingHash, consistentPoint } = start.state;
+  if (routingHash === null) return {};
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by rememberTopic alone
+  const known = JSON.parse(routingHash) as KnownTopic;
+  return known.topic === topic && known.slotFrom === consistentPoint
+    ? { expectedTopicId: known.topicId }
+    : {};
+}
+
+async function rememberTopic(
+  { database, slot, start }: PostgresEnd,
+  topic: string,
+  topicId: string,
+): Promise<void> {
+  const known: KnownTopic = { topic, topicId, slotFrom: start.state.consistentPoint };
+  const text = JSON.stringify(known);
+  if (text !== start.state.routingHash) await saveRouting(database.pool, slot, text);
 }
 
 function logEvent(log: RunContext['log'], event: KafkaSinkEvent): void {

@@ -8,6 +8,7 @@ import {
   preflight,
   SchemaHistory,
   slotFacts,
+  type SourceObserver,
   type SourceRole,
   type StartState,
 } from '@pgstream/postgres-source';
@@ -102,9 +103,11 @@ interface SourceParts {
   readonly onRole: (role: SourceRole) => void;
 }
 
-function newSource({ config, log, metrics }: RunContext, parts: SourceParts): PostgresSource {
-  const { slot, database, start, history, onRole } = parts;
+function newSource(context: RunContext, parts: SourceParts): PostgresSource {
+  const { config } = context;
+  const { slot, database, start, history } = parts;
   const selection = tableSelection(config);
+  const { initialMs, maxMs } = retryPolicy(config.postgres.retry);
   return new PostgresSource({
     connection: () => sessionConfig(database.settings, { applicationName: applicationName(slot) }),
     slot,
@@ -117,22 +120,38 @@ function newSource({ config, log, metrics }: RunContext, parts: SourceParts): Po
       // Also after a reconnect: the server may be another one by then.
       await checkBeforeStart(database.pool, { slot });
     },
-    observer: {
-      onRole: (role) => {
-        log.info({ role, slot }, 'role in the replication');
-        onRole(role);
-      },
-      onReconnect: (error, waitMs) => {
-        metrics.pgstream_retries_total.inc({ part: 'postgres', code: error.code });
-        log.warn({ code: error.code, waitMs: Math.round(waitMs) }, 'the replication connection was lost');
-      },
-      onCheckpointFailure: (error) => log.warn({ code: error.code }, 'schema shapes could not be stored yet'),
-      onReservedMessage: (prefix) =>
-        log.warn({ prefix }, 'a message under a reserved prefix was not emitted'),
-    },
+    observer: sourceObserver(context, parts),
+    retry: { initialMs, maxMs },
     decodingWorkMem: `${Math.max(64, Math.floor(config.postgres.decodingMemoryBytes / 1024))}kB`,
     bufferBytes: config.route.memoryBytes,
   });
+}
+
+function sourceObserver(context: RunContext, { slot, onRole }: SourceParts): SourceObserver {
+  const { config, log, metrics, fail } = context;
+  const { maxRetries } = retryPolicy(config.postgres.retry);
+  let lost = 0;
+  return {
+    onRole: (role) => {
+      log.info({ role, slot }, 'role in the replication');
+      if (role === 'leader' || role === 'standby') lost = 0;
+      onRole(role);
+    },
+    onReconnect: (error, waitMs) => {
+      metrics.pgstream_retries_total.inc({ part: 'postgres', code: error.code });
+      log.warn({ code: error.code, waitMs: Math.round(waitMs) }, 'the replication connection was lost');
+      lost += 1;
+      if (maxRetries === null || lost <= maxRetries) return;
+      fail(
+        new PipelineError('RETRIES_EXHAUSTED', {
+          cause: error,
+          detail: `postgres: ${lost} attempts; last: ${error.code}.`,
+        }),
+      );
+    },
+    onCheckpointFailure: (error) => log.warn({ code: error.code }, 'schema shapes could not be stored yet'),
+    onReservedMessage: (prefix) => log.warn({ prefix }, 'a message under a reserved prefix was not emitted'),
+  };
 }
 
 /** Positions of an older epoch were confirmed before the new one began. */
