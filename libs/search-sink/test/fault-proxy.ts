@@ -15,7 +15,7 @@ export interface FaultProxy {
   /** Resolves when a bulk is held. */
   held(): Promise<void>;
   release(): void;
-  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** A real search store behind a server that misbehaves on request. Only bulks are touched. */
@@ -73,7 +73,7 @@ export async function faultProxy(target: string): Promise<FaultProxy> {
       if (!isHeld) await once(events, 'held');
     },
     release: () => void events.emit('release'),
-    close: async () => {
+    [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       server.close();
       await once(server, 'close');

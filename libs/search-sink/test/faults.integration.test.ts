@@ -5,7 +5,7 @@ import { FakeTable, number as n, rig } from './support.ts';
 const ORDERS = { id: 'bigint', note: 'text' };
 
 test('429, 503, resets and lost answers are tried again, in order, until everything is there once', async () => {
-  const proxy = await faultProxy(endpoints().searchUrl);
+  await using proxy = await faultProxy(endpoints().searchUrl);
   await using r = rig({ lanes: 1 }, proxy.url);
   const orders = new FakeTable(r.schema, 'orders', ORDERS);
   proxy.script.push({ status: 429 }, { status: 503 }, 'reset', 'lost-answer', { status: 502 });
@@ -21,11 +21,10 @@ test('429, 503, resets and lost answers are tried again, in order, until everyth
   expect(await r.documents(`${r.schema}.orders`)).toEqual({ '1': { id: 1, note: 'c' } });
   expect(r.letters).toEqual([]);
   expect(r.counts.get('retried')).toBeGreaterThan(4);
-  await proxy.close();
 });
 
 test('items that were turned away for load are sent again alone, and the bulk settles after them', async () => {
-  const proxy = await faultProxy(endpoints().searchUrl);
+  await using proxy = await faultProxy(endpoints().searchUrl);
   await using r = rig({ lanes: 1 }, proxy.url);
   const orders = new FakeTable(r.schema, 'orders', ORDERS);
   await r.write([r.log.insert(orders, { id: n(9), note: 'warm' })]);
@@ -41,11 +40,10 @@ test('items that were turned away for load are sent again alone, and the bulk se
   ]);
   expect(proxy.bulks.at(-1)).not.toContain('"_id":"1"');
   expect(Object.keys(await r.documents(`${r.schema}.orders`))).toEqual(expect.arrayContaining(['2']));
-  await proxy.close();
 });
 
 test('a bulk that is too large is halved until it fits; a document that is too large alone is parked', async () => {
-  const proxy = await faultProxy(endpoints().searchUrl);
+  await using proxy = await faultProxy(endpoints().searchUrl);
   await using r = rig({ lanes: 1 }, proxy.url);
   const orders = new FakeTable(r.schema, 'orders', ORDERS);
   // four documents: 413, its halves: 413 and passed, the first half's documents: 413 alone and passed
@@ -53,7 +51,6 @@ test('a bulk that is too large is halved until it fits; a document that is too l
   await r.write([1, 2, 3, 4].map((id) => r.log.insert(orders, { id: n(id), note: 'x' })));
   expect(Object.keys(await r.documents(`${r.schema}.orders`)).toSorted()).toEqual(['2', '3', '4']);
   expect(r.letters.map(({ code, identity }) => [code, identity])).toEqual([['SEARCH_BULK_TOO_LARGE', '1']]);
-  await proxy.close();
 });
 
 test('a document that the store refuses is parked with its reason and record; the others flow on', async () => {
@@ -79,7 +76,7 @@ test('a document that the store refuses is parked with its reason and record; th
 });
 
 test('a revoked lane leaves nothing behind: its bulk is cut off, the rest of it is sent again', async () => {
-  const proxy = await faultProxy(endpoints().searchUrl);
+  await using proxy = await faultProxy(endpoints().searchUrl);
   await using r = rig({ lanes: 1 }, proxy.url);
   const orders = new FakeTable(r.schema, 'orders', ORDERS);
   await r.write([r.log.insert(orders, { id: n(9), note: 'warm' })], 2);
@@ -94,11 +91,10 @@ test('a revoked lane leaves nothing behind: its bulk is cut off, the rest of it 
   await kept.settled;
   expect(Object.keys(await r.documents(`${r.schema}.orders`)).toSorted()).toEqual(['3', '9']);
   proxy.release();
-  await proxy.close();
 });
 
 test('while the store is away, accepted bytes stay within the budget; when it is back, everything arrives', async () => {
-  const proxy = await faultProxy(endpoints().searchUrl);
+  await using proxy = await faultProxy(endpoints().searchUrl);
   await using r = rig({ lanes: 2, maxUnsettledBytes: 20_000 }, proxy.url);
   const orders = new FakeTable(r.schema, 'orders', ORDERS);
   await r.write([r.log.insert(orders, { id: n(0), note: 'warm' })]);
@@ -121,7 +117,6 @@ test('while the store is away, accepted bytes stay within the budget; when it is
   await feeding;
   await Promise.all(outcomes);
   expect(Object.keys(await r.documents(`${r.schema}.orders`))).toHaveLength(101);
-  await proxy.close();
 });
 
 test('flush resolves when every accepted batch has settled', async () => {

@@ -45,7 +45,7 @@ test('a replay of everything, and a zombie with an older part of it, change noth
 });
 
 test('an update that left its big value out keeps the one in the index, in a waiting bulk or in one in flight', async () => {
-  const proxy = await faultProxy(endpoints().searchUrl);
+  await using proxy = await faultProxy(endpoints().searchUrl);
   await using r = rig({ lanes: 1 }, proxy.url);
   const orders = new FakeTable(r.schema, 'orders', ORDERS);
   const unchanged = ['big'];
@@ -69,7 +69,6 @@ test('an update that left its big value out keeps the one in the index, in a wai
   await Promise.all([first.settled, second.settled]);
   expect(await r.documents(`${r.schema}.orders`)).toEqual({ '1': { id: 1, note: 'e', big: 'B2' } });
   expect(r.counts.get('incomplete') ?? 0).toBe(0);
-  await proxy.close();
 });
 
 test('a big value that is nowhere is listed as incomplete until it comes', async () => {
