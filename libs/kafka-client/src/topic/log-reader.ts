@@ -89,6 +89,7 @@ function readable(records: Parameters<typeof readBatches>[0] | undefined, partit
   try {
     return records === undefined ? [] : readBatches(records);
   } catch (cause) {
+    if (cause instanceof PipelineError) throw cause;
     const detail = `The end of partition ${partition} cannot be read${cause instanceof Error ? `: ${cause.message}` : ''}.`;
     throw new PipelineError('KAFKA_PROTOCOL_VIOLATED', { cause, detail });
   }
