@@ -221,7 +221,7 @@ export const SEARCH_SINK_METRICS = {
   pgstream_search_bulk_retries_total: {
     type: 'counter',
     help: 'Items sent again after 429 or 5xx.',
-    labels: [],
+    labels: ['code'],
   },
   pgstream_search_incomplete_documents_total: {
     type: 'counter',

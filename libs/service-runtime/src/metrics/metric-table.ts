@@ -11,11 +11,12 @@ export interface MetricSpec {
 
 export type MetricTable = Readonly<Record<string, MetricSpec>>;
 
+/** Takes the labels of its spec and no others: the library throws for an unknown one, in the middle of the work. */
 type MetricOf<M extends MetricSpec> = M['type'] extends 'counter'
-  ? Counter
+  ? Counter<M['labels'][number]>
   : M['type'] extends 'gauge'
-    ? Gauge
-    : Histogram;
+    ? Gauge<M['labels'][number]>
+    : Histogram<M['labels'][number]>;
 
 export type Metrics<T extends MetricTable> = { readonly [Name in keyof T]: MetricOf<T[Name]> };
 
