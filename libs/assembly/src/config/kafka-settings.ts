@@ -95,6 +95,11 @@ export const kafkaSettings = {
       default: 'earliest',
       doc: 'Where a group begins that has committed nothing.',
     }),
+    sessionTimeoutMs: setting(DURATION_MS, {
+      env: 'PGSTREAM_KAFKA_READER_SESSION_TIMEOUT',
+      default: 30_000,
+      doc: 'How long a worker may be silent before the others take its partitions over. The brokers set its bounds: 6s to 30m unless configured.',
+    }),
     commitRetry: {
       initialMs: setting(DURATION_MS, {
         env: `${BACKOFF}_EXP_BACKOFF_INITIAL_INTERVAL`,

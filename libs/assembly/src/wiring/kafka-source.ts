@@ -19,6 +19,8 @@ export function kafkaSource(context: RunContext, deadLetters: DeadLetterStore): 
     startFrom: config.kafka.consumer.startOffset,
     deadLetters,
     maxInFlightBytes: config.route.memoryBytes,
+    sessionTimeoutMs: config.kafka.consumer.sessionTimeoutMs,
+    drainTimeoutMs: Math.min(DRAIN_TIMEOUT_MS, config.kafka.consumer.sessionTimeoutMs / 2),
     topicWaitMs: TOPIC_WAIT_MS,
     onLog: kafkaLog(log),
   });
@@ -27,6 +29,8 @@ export function kafkaSource(context: RunContext, deadLetters: DeadLetterStore): 
 }
 
 const LAG_INTERVAL_MS = 5000;
+/** What a rebalance may wait for; a worker that waits longer than its session would be thrown out. */
+const DRAIN_TIMEOUT_MS = 10_000;
 /** Producer and workers are often started together: the topic may be made a moment later. */
 const TOPIC_WAIT_MS = 30_000;
 

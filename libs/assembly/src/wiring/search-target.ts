@@ -35,6 +35,7 @@ export async function searchTarget(
       number_of_replicas: search.replicas,
       gc_deletes: `${search.gcDeletesMs}ms`,
     },
+    bulkTimeoutMs: Math.min(BULK_TIMEOUT_MS, Math.floor((config.kafka.consumer.sessionTimeoutMs * 2) / 3)),
     maxUnsettledBytes: Math.min(search.maxQueueBytes, config.route.memoryBytes),
     backoff: { initialMs: policy.initialMs, maxMs: policy.maxMs },
     observer: searchObserver(context),
@@ -44,6 +45,9 @@ export async function searchTarget(
     ...(search.refresh === 'none' ? { refreshIntervalMs: 0 } : {}),
   });
 }
+
+/** Below the session of the worker, so that a bulk ends before another worker may own the partition. */
+const BULK_TIMEOUT_MS = 20_000;
 
 const WARNINGS: ReadonlySet<SearchNotice> = new Set<SearchNotice>([
   'index_missing',
