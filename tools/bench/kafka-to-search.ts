@@ -119,7 +119,7 @@ async function countAtLeast(world: BenchWorld, wanted: number): Promise<{ count:
     );
     const count = Number(/index_total":(\d+)/.exec(JSON.stringify(answer ?? {}))?.[1] ?? 0);
     if (count >= wanted) return { count, at: performance.now() };
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 

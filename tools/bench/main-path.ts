@@ -49,6 +49,7 @@ async function slotToKafka(world: BenchWorld, runs: readonly string[]): Promise<
     await world.sql.query('SELECT pg_copy_logical_replication_slot($1, $2)', [run, `${run}_ref`]);
     if (round % 2 === 0) reference();
     drains.push(await drainWithProduct(world, run, NARROW));
+    console.error(drains.map((drain) => `${drain.system} ${Math.round(drain.rowsPerS)}/s`).join(', '));
     if (round % 2 === 1) reference();
     await world.sql.query('SELECT pg_drop_replication_slot($1)', [`${run}_ref`]);
   }

@@ -88,7 +88,7 @@ async function settledAtLeast(
     const samples = await samplesOf(service, SETTLED);
     const records = [...samples.values()].reduce((sum, value) => sum + value, 0);
     if (records >= wanted) return { records, at: performance.now() };
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 

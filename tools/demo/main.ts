@@ -51,7 +51,7 @@ async function demo(): Promise<void> {
     ]);
   } finally {
     await product.stopAll();
-    await world.sql.end();
+    await world.close();
     await stopStack(NAME);
   }
 }

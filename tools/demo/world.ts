@@ -36,6 +36,12 @@ export class World {
     if (this.#search.port !== port) throw new Error(`port ${port} was taken while OpenSearch was down`);
   }
 
+  /** The node may be another than the one that the stack started. */
+  async close(): Promise<void> {
+    await stopSearch(this.#search, 'SIGKILL');
+    await this.sql.end();
+  }
+
   /** The answer of OpenSearch, or `undefined` where it has none: an index that is not there yet, a node that is down. */
   async ask(path: string, body?: unknown): Promise<unknown> {
     try {
