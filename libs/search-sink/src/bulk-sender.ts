@@ -2,7 +2,7 @@ import { classify, PipelineError, type Clock } from '@pgstream/failure';
 import { codeOfProblem, type BulkFailure, type SearchStore } from '@pgstream/search-store';
 import type { Chunk } from './chunk.ts';
 import type { SearchObserver } from './observer.ts';
-import type { Backoff } from './steady.ts';
+import { longestWaitMs, type Backoff } from './steady.ts';
 import type { PhysicalIndex, TableIndex } from './table-index.ts';
 
 export interface Refusal {
@@ -37,6 +37,7 @@ export class BulkSender {
   readonly #stop = new AbortController();
   #attempt = new AbortController();
   #waitMs = 0;
+  #longestMs = 0;
 
   constructor(options: BulkSenderOptions) {
     this.#options = options;
@@ -81,7 +82,7 @@ export class BulkSender {
       const error = classify(cause, []);
       if (error.code === 'SEARCH_BULK_TOO_LARGE') return this.#split(chunk, actions, error);
       if (error.disposition !== 'retry') throw error;
-      this.#backOff(error.code, actions.length, error.detail ?? '');
+      this.#backOff(error, actions.length);
       return actions;
     }
   }
@@ -129,7 +130,12 @@ export class BulkSender {
         missing.set(table, [...(missing.get(table) ?? []), action]);
       } else if (codeOfProblem(failure) === 'SEARCH_UNREACHABLE') {
         again.push(action);
-        this.#backOff('SEARCH_UNREACHABLE', 1, `${failure.status} ${failure.type}`);
+        const { status, type } = failure;
+        const error = new PipelineError('SEARCH_UNREACHABLE', {
+          detail: `${status} ${type}`,
+          facts: { status },
+        });
+        this.#backOff(error, 1);
       } else if (codeOfProblem(failure) === 'SEARCH_FORBIDDEN') {
         throw new PipelineError('SEARCH_FORBIDDEN', { detail: `${failure.type}: ${failure.reason}` });
       } else {
@@ -170,18 +176,20 @@ export class BulkSender {
     return [...first, ...second];
   }
 
-  #backOff(code: string, items: number, detail: string): void {
+  #backOff(error: PipelineError, items: number): void {
     const { backoff, observer } = this.#options;
+    const { code, detail = '' } = error;
     const firstTime = this.#waitMs === 0;
-    this.#waitMs = firstTime ? backoff.initialMs : this.#waitMs;
+    this.#longestMs = longestWaitMs(backoff, error);
+    this.#waitMs = Math.min(firstTime ? backoff.initialMs : this.#waitMs, this.#longestMs);
     observer.retried(code, items);
     if (firstTime) observer.notice('retrying', { code, detail: detail.slice(0, 300) });
   }
 
   async #pause(): Promise<void> {
-    const { backoff, clock } = this.#options;
+    const { clock } = this.#options;
     const waitMs = Math.random() * this.#waitMs;
-    this.#waitMs = Math.min(this.#waitMs * 2, backoff.maxMs);
+    this.#waitMs = Math.min(this.#waitMs * 2, this.#longestMs);
     const wakers = AbortSignal.any([this.#stop.signal, this.#attempt.signal]);
     try {
       await clock.sleep(waitMs, wakers);
