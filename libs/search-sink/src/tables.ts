@@ -170,8 +170,7 @@ export class Tables {
     const { store, functions, indexSettings, observer } = this.#options;
     const name = functions.naming.physical(ref, generation);
     const created = await createIndex(store, name, {
-      // gc_deletes: how long deletes are remembered, so that a late writer cannot bring a row back.
-      settings: { 'index.gc_deletes': '1h', 'index.mapping.total_fields.limit': 5000, ...indexSettings },
+      settings: settingsOf(indexSettings),
       mappings: {
         dynamic: false,
         _meta: { pgstream: { table_id: functions.naming.shared ? '' : ref.tableId, generation } },
@@ -272,7 +271,7 @@ export class Tables {
       throw new PipelineError('SEARCH_INDEX_FOREIGN', { detail: `It is ${physical}.` });
     }
     // Somebody may have made it with other settings: deletes must be remembered as long as late writers live.
-    const gcDeletes = this.#options.indexSettings['index.gc_deletes'] ?? '1h';
+    const { 'index.gc_deletes': gcDeletes } = settingsOf(this.#options.indexSettings);
     await this.#options.store.request('PUT', `/${encodeURIComponent(physical)}/_settings`, {
       body: { 'index.gc_deletes': gcDeletes },
     });
@@ -334,4 +333,17 @@ function typeOf(mapping: unknown): string {
   if (typeof mapping !== 'object' || mapping === null) return '';
   const type: unknown = Reflect.get(mapping, 'type');
   return typeof type === 'string' ? type : 'object';
+}
+
+/** Ours under the user's, with full names: the server takes both forms, and must not be given one setting twice. */
+function settingsOf(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const settings: Record<string, unknown> = {
+    // How long deletes are remembered, so that a late writer cannot bring a row back.
+    'index.gc_deletes': '1h',
+    'index.mapping.total_fields.limit': 5000,
+  };
+  for (const [name, value] of Object.entries(given)) {
+    settings[name.startsWith('index.') ? name : `index.${name}`] = value;
+  }
+  return settings;
 }

@@ -133,3 +133,13 @@ test('dead letters in an index are durable, searchable and parked once', async (
   expect(more).toEqual([]);
   expect(only?._source).toMatchObject({ identity: '7', record: '{"action":"I"}', table: 'orders' });
 });
+
+test.each(['gc_deletes', 'index.gc_deletes'])(
+  'a setting given as %s takes the place of ours',
+  async (name) => {
+    await using r = rig({ indexSettings: { number_of_replicas: 0, [name]: '5s' } });
+    await r.write([r.log.insert(table(r), { id: n(1), note: 'a' })]);
+    const { text } = await r.store.request('GET', `/${r.schema}.orders/_settings`);
+    expect(text).toContain('"gc_deletes":"5s"');
+  },
+);

@@ -101,7 +101,7 @@ export class SearchStore {
         filter_path: BULK_FILTER,
         ...(requireAlias ? { require_alias: true } : {}),
         ...(refresh === true ? { refresh: true } : {}),
-        ...(timeoutMs === undefined ? {} : { timeout: `${timeoutMs}ms` }),
+        ...(timeoutMs === undefined ? {} : { timeout: `${Math.ceil(timeoutMs)}ms` }),
       },
       body,
       ndjson: true,
