@@ -51,7 +51,7 @@ export async function runRoute(options: RunRouteOptions): Promise<void> {
   context.run.health.watch({
     name: 'pipeline',
     done: () => observer.settled,
-    busy: () => observer.inFlight > 0,
+    busy: () => observer.inFlight > 0 && Date.now() - context.peerAwayMs() > config.health.stuckAfterMs,
   });
   context.run.health.phase = 'replication';
   service.signal.addEventListener('abort', () => (context.run.health.phase = 'stopping'), { once: true });
@@ -69,6 +69,8 @@ export async function runRoute(options: RunRouteOptions): Promise<void> {
 interface Created {
   readonly run: RunContext;
   readonly failure: { cause?: Error };
+  /** When a peer was last seen to be down, milliseconds since 1970. */
+  readonly peerAwayMs: () => number;
 }
 
 function createContext(options: RunRouteOptions, samples: Array<() => void>): Created {
@@ -79,6 +81,7 @@ function createContext(options: RunRouteOptions, samples: Array<() => void>): Cr
   metrics.pgstream_build_info.set({ version, source: route.source, target: route.target }, 1);
   const stop = new AbortController();
   const failure: { cause?: Error } = {};
+  let peerAwayMs = 0;
   const health = new HealthServer({
     address: config.health.address,
     version,
@@ -98,12 +101,13 @@ function createContext(options: RunRouteOptions, samples: Array<() => void>): Cr
     metrics,
     health,
     onScrape: (sample) => void samples.push(sample),
+    peerAway: () => void (peerAwayMs = Date.now()),
     fail: (cause) => {
       failure.cause ??= cause instanceof Error ? cause : new PipelineError('UNCLASSIFIED', { cause });
       stop.abort(cause);
     },
   };
-  return { run, failure };
+  return { run, failure, peerAwayMs: () => peerAwayMs };
 }
 
 function isHealthServed({ config, health }: RunRouteOptions): boolean {

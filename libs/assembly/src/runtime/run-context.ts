@@ -14,6 +14,8 @@ export interface RunContext {
   readonly health: HealthServer;
   /** Called before each scrape: gauges that are read from objects are brought up to date. */
   readonly onScrape: (sample: () => void) => void;
+  /** A peer is down and is being retried: whoever waits for it is not stuck. */
+  readonly peerAway: () => void;
   /** Ends the process with this failure, in order: work in flight is finished first. */
   readonly fail: (cause: unknown) => void;
 }

@@ -60,7 +60,7 @@ const WARNINGS: ReadonlySet<SearchNotice> = new Set<SearchNotice>([
   'retrying',
 ]);
 
-function searchObserver({ registry, log, metrics: process }: RunContext): SearchObserver {
+function searchObserver({ registry, log, metrics: process, peerAway }: RunContext): SearchObserver {
   const metrics = createMetrics(SEARCH_SINK_METRICS, registry);
   return {
     indexed: (count) => metrics.pgstream_search_documents_total.inc({ outcome: 'indexed' }, count),
@@ -76,12 +76,16 @@ function searchObserver({ registry, log, metrics: process }: RunContext): Search
       metrics.pgstream_search_bulk_bytes_total.inc(bytes);
     },
     retried: (code, items) => {
+      peerAway();
       metrics.pgstream_search_bulk_retries_total.inc({ code }, items);
       process.pgstream_retries_total.inc({ part: 'search', code });
     },
     refreshed: ({ durationMs }) => metrics.pgstream_search_refresh_seconds.observe(durationMs / 1000),
     staleTables: (count) => metrics.pgstream_search_stale_tables.set(count),
-    notice: (event, facts) => log[WARNINGS.has(event) ? 'warn' : 'info']({ event, ...facts }, NOTICES[event]),
+    notice: (event, facts) => {
+      if (event === 'retrying') peerAway();
+      log[WARNINGS.has(event) ? 'warn' : 'info']({ event, ...facts }, NOTICES[event]);
+    },
   };
 }
 

@@ -29,6 +29,7 @@ export class HealthServer {
   readonly #watchdog: Watchdog;
   readonly #checks = new Map<string, ReadinessCheck>();
   #phase = 'starting';
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: HealthOptions) {
     this.#options = options;
@@ -56,6 +57,9 @@ export class HealthServer {
    */
   async listen(): Promise<string> {
     const { address } = this.#options;
+    // Also without anybody asking: a part that was idle in between must not look stuck.
+    const every = Math.max(100, this.#options.stuckAfterMs / 10);
+    this.#timer = setInterval(() => this.#watchdog.stuck(systemClock.now()), every).unref();
     const at = address.lastIndexOf(':');
     const host = address.slice(0, at).replace(/^\[(.*)\]$/, '$1');
     try {
@@ -72,6 +76,7 @@ export class HealthServer {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#timer);
     await this.#server.close();
   }
 
