@@ -138,10 +138,12 @@ SET bytea_output = 'hex' SET lc_monetary = 'C' AS $$
         WHEN 'e' THEN 'enum'
         WHEN 'c' THEN 'composite'
         ELSE format_type(b.oid, base.type[2]::integer) END,
-      'attributes', CASE WHEN b.typtype = 'c' THEN (
+      -- Of a composite, and of the elements of an array of composites.
+      'attributes', (
         SELECT jsonb_agg(jsonb_build_object('name', f.attname, 'type', format_type(f.atttypid, f.atttypmod)) ORDER BY f.attnum)
-        FROM pg_attribute AS f WHERE f.attrelid = b.typrelid AND f.attnum > 0 AND NOT f.attisdropped
-      ) END,
+        FROM pg_type AS k JOIN pg_attribute AS f ON f.attrelid = k.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+        WHERE k.typtype = 'c' AND (k.oid = b.oid OR k.typarray = a.atttypid)
+      ),
       'nullable', NOT a.attnotnull,
       'default', pg_get_expr(d.adbin, d.adrelid),
       'generated', a.attgenerated <> '',

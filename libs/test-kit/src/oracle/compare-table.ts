@@ -39,16 +39,16 @@ export async function compareTable(options: CompareOptions): Promise<Comparison>
   );
   const keys = columns.filter((column) => column.isKey);
   const documents = new Map<string, ReadonlyMap<string, FieldText>>();
-  const index = options.index ?? `${schema}.${table}`;
-  for await (const document of readDocuments(options.searchUrl, index)) {
-    documents.set(
-      keyOf(keys, (name) => document.get(name) ?? 'absent'),
-      document,
-    );
-  }
-  const found = documents.size;
-  const rows = await rowsOf(options, columns);
   const differences: string[] = [];
+  const index = options.index ?? `${schema}.${table}`;
+  let found = 0;
+  for await (const document of readDocuments(options.searchUrl, index)) {
+    found += 1;
+    const key = keyOf(keys, (name) => document.get(name) ?? 'absent');
+    if (documents.has(key)) differences.push(`${key}: two documents of one key`);
+    documents.set(key, document);
+  }
+  const rows = await rowsOf(options, columns);
   for (const row of rows) {
     const expected = new Map(
       columns.map(({ name, type }, i) => [name, options.fieldOf(type, row[i] ?? null)]),
@@ -107,11 +107,16 @@ async function rowsOf(
   options: CompareOptions,
   columns: readonly Column[],
 ): Promise<Array<Array<string | null>>> {
-  const list = columns.map(({ name }, i) => `${identifier(name)}::text AS c${i}`).join(', ');
+  const list = columns.map(({ name }, i) => `${printed(identifier(name))} AS c${i}`).join(', ');
   const { rows } = await options.sql.query(
     `SELECT ${list} FROM ${identifier(options.schema)}.${identifier(options.table)}`,
   );
   return rows.map((row) => columns.map((_, i) => textOrNull(row[`c${i}`])));
+}
+
+/** As the stream has it, by the type's own output: a cast to text drops the padding of char(n) and completes inet. */
+function printed(column: string): string {
+  return `CASE WHEN num_nulls(${column}) = 0 THEN format('%s', ${column}) END`;
 }
 
 function textOrNull(value: unknown): string | null {
