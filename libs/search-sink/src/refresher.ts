@@ -100,7 +100,7 @@ export class Refresher {
     const now = this.#clock.now();
     for (const index of indices) {
       index.lastRefreshEndMs = now;
-      index.lastRefreshTookMs = now - from;
+      index.lastRefreshTookMs = smoothed(index.lastRefreshTookMs, now - from);
     }
     if (indices.length > 0)
       this.#options.observer.refreshed({ indices: indices.length, durationMs: now - from });
@@ -145,4 +145,9 @@ export class Refresher {
     );
     this.#timer.unref();
   }
+}
+
+/** One slow refresh (a pause of the server) must not postpone the next by four times as much; several in a row do. */
+function smoothed(beforeMs: number, tookMs: number): number {
+  return beforeMs === 0 ? tookMs : Math.min(tookMs, (3 * beforeMs + tookMs) / 4);
 }
