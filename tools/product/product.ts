@@ -50,6 +50,17 @@ export class Product {
     name: string,
     ...args: readonly string[]
   ): Promise<RunningService> {
+    const running = await this.launch(service, name, ...args);
+    await ready(running);
+    return running;
+  }
+
+  /** Starts a service and does not wait for anything. A process of the same name goes on with its log. */
+  async launch(
+    service: ServiceName | 'cli',
+    name: string,
+    ...args: readonly string[]
+  ): Promise<RunningService> {
     const port = await freePort();
     const logFile = join(this.#options.dir, `${name}.log`);
     const out = openSync(logFile, 'a');
@@ -71,7 +82,6 @@ export class Product {
     });
     const running = { name, child, healthUrl: `http://127.0.0.1:${port}`, logFile, exited };
     this.#running.push(running);
-    await ready(running);
     return running;
   }
 

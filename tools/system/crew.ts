@@ -1,0 +1,49 @@
+import type { RunningService, ServiceName } from '../product/product.ts';
+import type { System } from './system.ts';
+
+/** Processes under a supervisor that starts what was killed again at once, and takes note of what ended by itself. */
+export class Crew {
+  /** What ended without having been killed: its name and exit code. */
+  readonly deserters: string[] = [];
+  readonly #system: System;
+  readonly #members = new Map<string, RunningService>();
+
+  constructor(system: System) {
+    this.#system = system;
+  }
+
+  get members(): readonly RunningService[] {
+    return [...this.#members.values()];
+  }
+
+  get names(): readonly string[] {
+    return [...this.#members.keys()];
+  }
+
+  async start(
+    service: ServiceName | 'cli',
+    name: string,
+    ...args: readonly string[]
+  ): Promise<RunningService> {
+    const member = await this.#system.product.start(service, name, ...args);
+    this.#join(name, member);
+    return member;
+  }
+
+  /** SIGKILL, wherever it is, and a new one at once. */
+  async replace(service: ServiceName | 'cli', name: string, ...args: readonly string[]): Promise<void> {
+    const old = this.#members.get(name);
+    this.#members.delete(name);
+    old?.child.kill('SIGKILL');
+    await old?.exited;
+    this.#join(name, await this.#system.product.launch(service, name, ...args));
+  }
+
+  #join(name: string, member: RunningService): void {
+    this.#members.set(name, member);
+    void member.exited.then((code) => {
+      if (this.#members.get(name) === member)
+        this.deserters.push(`${name} ended with ${code}\n${this.#system.logOf(name)}`);
+    });
+  }
+}

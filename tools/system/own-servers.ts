@@ -1,0 +1,89 @@
+import { rmSync } from 'node:fs';
+import {
+  removeCluster,
+  startKafka,
+  startPostgres,
+  startSearch,
+  stopKafka,
+  stopPostgres,
+  stopSearch,
+  type KafkaServer,
+  type PostgresServer,
+  type SearchServer,
+} from '@pgstream/test-kit';
+import type { Servers } from './system.ts';
+
+/** Servers that a test may stop: they come back with their data, on the same ports. */
+export class OwnServers {
+  #postgres: PostgresServer;
+  #kafka: KafkaServer;
+  #search: SearchServer;
+
+  private constructor(postgres: PostgresServer, kafka: KafkaServer, search: SearchServer) {
+    this.#postgres = postgres;
+    this.#kafka = kafka;
+    this.#search = search;
+  }
+
+  static async start(): Promise<OwnServers> {
+    const servers = [
+      startPostgres({ major: 17 }),
+      startKafka({ heapMb: 256 }),
+      startSearch({ heapMb: 512 }),
+    ] as const;
+    return new OwnServers(...(await Promise.all(servers)));
+  }
+
+  get endpoints(): Servers {
+    return {
+      postgresUrl: this.#postgres.url,
+      kafkaBroker: this.#kafka.broker,
+      searchUrl: this.#search.url,
+    };
+  }
+
+  async stopKafka(): Promise<void> {
+    await stopKafka(this.#kafka, 'SIGKILL');
+  }
+
+  async startKafka(): Promise<void> {
+    const { broker, dir } = this.#kafka;
+    this.#kafka = await startKafka({ dir, heapMb: 256 });
+    samePlace(broker, this.#kafka.broker);
+  }
+
+  async stopSearch(): Promise<void> {
+    await stopSearch(this.#search, 'SIGTERM');
+  }
+
+  async startSearch(): Promise<void> {
+    const { url, dir, port, kind } = this.#search;
+    this.#search = await startSearch({ dir, port, kind, heapMb: 512 });
+    samePlace(url, this.#search.url);
+  }
+
+  /** An immediate shutdown: no checkpoint, connections cut; the next start recovers from the WAL. */
+  async stopPostgres(): Promise<void> {
+    await stopPostgres(this.#postgres, 'SIGQUIT');
+  }
+
+  async startPostgres(): Promise<void> {
+    const { url, dataDir, port, major } = this.#postgres;
+    this.#postgres = await startPostgres({ major, dataDir, port });
+    samePlace(url, this.#postgres.url);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([
+      stopPostgres(this.#postgres, 'SIGQUIT'),
+      stopKafka(this.#kafka, 'SIGKILL'),
+      stopSearch(this.#search, 'SIGKILL'),
+    ]);
+    removeCluster(this.#postgres);
+    for (const { dir } of [this.#kafka, this.#search]) rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function samePlace(before: string, now: string): void {
+  if (before !== now) throw new Error(`${before} was taken while the server was down: it is at ${now} now`);
+}
