@@ -5,7 +5,7 @@ import {
   type Sink,
   type Source,
 } from '@pgstream/wal-event';
-import { runPipeline } from './run-pipeline.ts';
+import { runPipeline, type PipelineObserver } from './run-pipeline.ts';
 
 interface Step {
   readonly lane: number;
@@ -31,6 +31,7 @@ class ScriptedSource implements Source<string> {
       if (step.checkpoint !== undefined) batch.checkpoint = step.checkpoint;
       yield batch;
     }
+    if (signal.aborted) return;
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   }
 
@@ -57,11 +58,15 @@ class ManualSink implements Sink {
   closed = 0;
   flushes: (signal: AbortSignal) => Promise<void> = () => Promise.resolve();
   onWrite: () => void = () => undefined;
+  /** What becomes of the write itself: a full sink makes the next batch wait. */
+  accepts: (batch: RecordBatch, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
+  onRevoked: (lane: number) => void = () => undefined;
 
-  write(_batch: RecordBatch, outcome: BatchOutcome): Promise<void> {
+  write(batch: RecordBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void> {
     this.outcomes.push(outcome);
+    const accepted = this.accepts(batch, signal);
     this.onWrite();
-    return Promise.resolve();
+    return accepted;
   }
 
   flush(signal: AbortSignal): Promise<void> {
@@ -70,6 +75,7 @@ class ManualSink implements Sink {
 
   revoke(lane: number): Promise<void> {
     this.revoked.push(lane);
+    this.onRevoked(lane);
     return Promise.resolve();
   }
 
@@ -79,7 +85,7 @@ class ManualSink implements Sink {
   }
 }
 
-async function started(steps: readonly Step[], drainTimeoutMs = 50) {
+async function started(steps: readonly Step[], drainTimeoutMs = 50, observer: PipelineObserver = {}) {
   const source = new ScriptedSource(steps);
   const sink = new ManualSink();
   const stop = new AbortController();
@@ -88,7 +94,7 @@ async function started(steps: readonly Step[], drainTimeoutMs = 50) {
       if (sink.outcomes.length === steps.length) resolve();
     };
   });
-  const done = runPipeline({ source, sink, signal: stop.signal, drainTimeoutMs });
+  const done = runPipeline({ source, sink, signal: stop.signal, drainTimeoutMs, observer });
   done.catch(() => undefined);
   await all;
   return { source, sink, stop, done };
@@ -209,4 +215,56 @@ test('a lane that is given up is confirmed as far as it settles within the bound
   expect(run.source.confirmed).toEqual([[3, 'a']]);
   run.stop.abort();
   await run.done;
+});
+
+/** Lane 3 is not accepted until it is revoked; everything else at once. */
+function fullForLane3(sink: ManualSink): void {
+  sink.accepts = ({ lane }) =>
+    lane === 3
+      ? new Promise((_, reject) => {
+          sink.onRevoked = () => reject(new Error('lane revoked'));
+        })
+      : Promise.resolve();
+}
+
+test('a lane that is given up in the middle of a write does not stop the others', async () => {
+  const source = new ScriptedSource([
+    { lane: 3, checkpoint: 'a' },
+    { lane: 4, checkpoint: 'y' },
+  ]);
+  const sink = new ManualSink();
+  fullForLane3(sink);
+  const written: number[] = [];
+  const abandoned: number[] = [];
+  const observer: PipelineObserver = {
+    batchRead: ({ lane }) => void written.push(lane),
+    batchAbandoned: ({ lane }) => void abandoned.push(lane),
+  };
+  const stop = new AbortController();
+  const done = runPipeline({ source, sink, signal: stop.signal, drainTimeoutMs: 20, observer });
+  done.catch(() => undefined);
+  while (sink.outcomes.length < 1) await turn();
+  await source.revoke!(3);
+  await turn();
+  expect(written).toEqual([3, 4]);
+  expect(abandoned).toEqual([3]);
+  sink.outcomes[1]!.settled();
+  await turn();
+  expect(source.confirmed).toEqual([[4, 'y']]);
+  stop.abort();
+  await done;
+});
+
+test('a stop while the sink accepts nothing ends within the bound', async () => {
+  const source = new ScriptedSource([{ lane: 0, checkpoint: 'a' }]);
+  const sink = new ManualSink();
+  sink.accepts = (_batch, signal) =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+  const stop = new AbortController();
+  const done = runPipeline({ source, sink, signal: stop.signal, drainTimeoutMs: 20 });
+  while (sink.outcomes.length < 1) await turn();
+  stop.abort(new Error('SIGTERM'));
+  await done;
+  expect(source.confirmed).toEqual([]);
+  expect([sink.closed, source.closed]).toEqual([1, 1]);
 });

@@ -7,6 +7,8 @@ export interface PipelineObserver {
   batchRead?(batch: RecordBatch): void;
   /** `durationMs` from the batch being read to it having settled. */
   batchSettled?(batch: RecordBatch, durationMs: number): void;
+  /** Its lane went to somebody else before it settled: whoever has the lane now reads it again. */
+  batchAbandoned?(batch: RecordBatch): void;
   confirmed?(lane: number): void;
 }
 
@@ -56,6 +58,8 @@ class Lane<Checkpoint> {
   /** The confirm in flight: at most one per lane, the next takes the newest checkpoint. */
   confirming: Promise<void> | undefined;
   readonly idle: Array<() => void> = [];
+  /** Read and not settled. */
+  readonly open = new Set<RecordBatch>();
 }
 
 class Pipeline<Checkpoint> {
@@ -71,6 +75,7 @@ class Pipeline<Checkpoint> {
   /** Aborts writing: a failure, or an orderly stop that took too long. */
   readonly #working = new AbortController();
   #failure: { readonly cause: unknown } | undefined;
+  #deadline: NodeJS.Timeout | undefined;
 
   constructor(options: PipelineOptions<Checkpoint>) {
     this.#source = options.source;
@@ -83,7 +88,11 @@ class Pipeline<Checkpoint> {
   }
 
   async run(): Promise<void> {
-    const onStop = () => this.#reading.abort(this.#stop.reason);
+    const onStop = () => {
+      this.#reading.abort(this.#stop.reason);
+      // From here on, not from the end of reading: a sink that takes nothing keeps the reading from ending.
+      this.#startDeadline();
+    };
     if (this.#stop.aborted) onStop();
     else this.#stop.addEventListener('abort', onStop, { once: true });
     try {
@@ -93,6 +102,7 @@ class Pipeline<Checkpoint> {
       this.#fail(cause);
     } finally {
       this.#stop.removeEventListener('abort', onStop);
+      clearTimeout(this.#deadline);
     }
     if (this.#failure !== undefined) throw this.#failure.cause;
   }
@@ -102,29 +112,48 @@ class Pipeline<Checkpoint> {
       for await (const batch of this.#source.batches(this.#reading.signal)) {
         if (this.#failure !== undefined) return;
         this.#observer.batchRead?.(batch);
-        await this.#sink.write(batch, this.#outcomeOf(batch), this.#working.signal);
+        await this.#write(batch);
       }
     } catch (cause) {
       // a source that stops because it was told to may throw the reason it was given
-      if (this.#failure === undefined && !(this.#stop.aborted && cause === this.#stop.reason)) throw cause;
+      if (this.#failure === undefined && !this.#isStop(cause)) throw cause;
     }
+  }
+
+  async #write(batch: RecordBatch<Checkpoint>): Promise<void> {
+    const lane = this.#laneOf(batch.lane);
+    try {
+      await this.#sink.write(batch, this.#outcomeOf(batch, lane), this.#working.signal);
+    } catch (cause) {
+      // The sink was told to give the lane up in the middle of this batch, which confirms nothing any more.
+      if (!lane.revoked) throw cause;
+    }
+  }
+
+  #isStop(cause: unknown): boolean {
+    if (!this.#stop.aborted) return false;
+    return (
+      cause === this.#stop.reason || (this.#working.signal.aborted && cause === this.#working.signal.reason)
+    );
+  }
+
+  #startDeadline(): void {
+    this.#deadline ??= setTimeout(() => this.#working.abort(new DrainTimeout()), this.#drainTimeoutMs);
   }
 
   /** What was read is finished and confirmed; what cannot be finished in time stays unconfirmed and comes again. */
   async #drain(): Promise<void> {
-    const timer = setTimeout(() => this.#working.abort(new DrainTimeout()), this.#drainTimeoutMs);
+    this.#startDeadline();
     try {
       await this.#sink.flush(this.#working.signal);
     } catch (cause) {
       if (!this.#working.signal.aborted) throw cause;
-    } finally {
-      clearTimeout(timer);
     }
     await Promise.all([...this.#lanes.values()].map((lane) => lane.confirming ?? Promise.resolve()));
   }
 
-  #outcomeOf(batch: RecordBatch<Checkpoint>): BatchOutcome {
-    const lane = this.#laneOf(batch.lane);
+  #outcomeOf(batch: RecordBatch<Checkpoint>, lane: Lane<Checkpoint>): BatchOutcome {
+    lane.open.add(batch);
     const settle = lane.watermark.track(batch.checkpoint);
     const readAt = this.#clock.now();
     let reported = false;
@@ -132,7 +161,7 @@ class Pipeline<Checkpoint> {
       settled: () => {
         if (reported) return;
         reported = true;
-        this.#observer.batchSettled?.(batch, this.#clock.now() - readAt);
+        if (lane.open.delete(batch)) this.#observer.batchSettled?.(batch, this.#clock.now() - readAt);
         const laneNumber = batch.lane;
         settle();
         batch.release?.();
@@ -185,6 +214,8 @@ class Pipeline<Checkpoint> {
     await lane.confirming;
     lane.revoked = true;
     this.#lanes.delete(number);
+    for (const batch of lane.open) this.#observer.batchAbandoned?.(batch);
+    lane.open.clear();
     await this.#sink.revoke?.(number);
   }
 

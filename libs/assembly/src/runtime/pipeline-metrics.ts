@@ -41,6 +41,12 @@ export class PipelineMetrics implements PipelineObserver {
     if (commitMs > this.#newestCommitMs) this.#newestCommitMs = commitMs;
   }
 
+  /** No longer ours, and nothing to wait for: without this a worker at rest would look stuck after a rebalance. */
+  batchAbandoned(batch: RecordBatch): void {
+    this.#batches -= 1;
+    this.#bytes -= bytesOf(batch);
+  }
+
   /** Brings the gauges up to date. */
   sample(): void {
     this.#metrics.pgstream_pipeline_batches_in_flight.set(this.#batches);
