@@ -3,6 +3,7 @@ module.exports = {
   testEnvironmentOptions: { customExportConditions: ['@pgstream/source', 'node', 'require', 'default'] },
   testMatch: ['**/{libs,services}/*/src/**/*.test.ts', '**/tools/**/*.test.ts'],
   modulePathIgnorePatterns: ['/dist/'],
+  testPathIgnorePatterns: ['/node_modules/', '\\.integration\\.test\\.ts$'],
   transform: {
     '^.+\\.m?[tj]s$': [
       '@swc/jest',

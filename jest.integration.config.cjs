@@ -2,6 +2,7 @@
 module.exports = {
   ...require('./jest.config.cjs'),
   testMatch: ['**/{libs,services,tools}/**/test/**/*.integration.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/'],
   maxWorkers: 1,
   testTimeout: 60_000,
 };
