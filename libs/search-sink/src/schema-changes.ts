@@ -150,9 +150,9 @@ export class SchemaChanges {
 
   async #drop(table: TableIndex, fence: Fence, signal: AbortSignal): Promise<void> {
     const { functions, handleDdl, store, observer } = this.#options;
-    if (!handleDdl || table.dropped || fence.version < table.version) return;
-    // The state first: from here on late rows are known for what they are.
-    await this.#tables.save(table, { dropped: true }, fence.version);
+    if (!handleDdl || fence.version < table.version) return;
+    // The state first: from here on late rows are known for what they are. The rest again, should it have been cut short.
+    if (!table.dropped) await this.#tables.save(table, { dropped: true }, fence.version);
     if (functions.naming.shared) await deleteOlder(store, table, fence, { shared: true, signal });
     else await deleteIndex(store, table.index.name, { signal });
     observer.notice('table_dropped', {

@@ -1,3 +1,4 @@
+import { PipelineError } from '@pgstream/failure';
 import type { Properties } from '@pgstream/search-store';
 import { readIndices } from '@pgstream/search-store';
 import { FakeTable, number as n, rig, writeTo, type Rig } from './support.ts';
@@ -165,6 +166,27 @@ test('DROP removes the index; late rows of the dropped table are counted and mak
   expect(r.counts.get('late')).toBeGreaterThanOrEqual(4);
   const indices = await readIndices(r.store, `${r.schema}*`);
   expect(indices.map(({ name }) => name)).toEqual([`${r.schema}.orders-${fresh.id}`]);
+});
+
+test('a DROP that was cut short between its state and its index is finished by the next attempt', async () => {
+  await using r = rig();
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  await r.write([r.log.insert(orders, { id: n(1), note: 'a' })]);
+  r.log.commit();
+  let isCut = false;
+  const store = new Proxy(r.store, {
+    get: (target, name) => {
+      if (name !== 'request') return Reflect.get(target, name).bind(target);
+      return async (...call: Parameters<typeof target.request>) => {
+        if (call[0] !== 'DELETE' || isCut) return await target.request(...call);
+        isCut = true;
+        throw new PipelineError('SEARCH_UNREACHABLE');
+      };
+    },
+  });
+  await writeTo(r.newSink({ store }), [dropOf(r, orders)]);
+  expect(isCut).toBe(true);
+  expect(await readIndices(r.store, `${r.schema}*`)).toEqual([]);
 });
 
 test('a bulk that meets a dropped index counts its rows as late', async () => {
