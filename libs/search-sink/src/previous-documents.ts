@@ -12,6 +12,7 @@ import type { TableIndex } from './table-index.ts';
 export class PreviousDocuments {
   readonly #lanes: readonly BulkLane[];
   readonly #read = new Map<string, PreviousDocument | null>();
+  readonly #stored = new Map<string, StoredState | null>();
 
   constructor(lanes: readonly BulkLane[]) {
     this.#lanes = lanes;
@@ -26,6 +27,14 @@ export class PreviousDocuments {
     return { bytes: chunk.out.bytes, start: chunk.sourceStarts[at] ?? 0, end: (chunk.ends[at] ?? 0) - 1 };
   }
 
+  /**
+   * What the store has under an id, whatever waits or flies; `undefined` where it must be asked. Only good for telling
+   * whether a change of this version or a later one is there already: nothing that we send makes that answer old.
+   */
+  stored(table: TableIndex, id: string): StoredState | null | undefined {
+    return this.#stored.get(keyOf(table, id));
+  }
+
   /** The document is about to change: what was read of it no longer counts. */
   outdate(table: TableIndex, id: string): void {
     if (this.#read.size > 0) this.#read.delete(keyOf(table, id));
@@ -34,6 +43,7 @@ export class PreviousDocuments {
   /** At the end of a batch, and where documents change by request. */
   clear(): void {
     this.#read.clear();
+    this.#stored.clear();
   }
 
   /**
@@ -50,9 +60,20 @@ export class PreviousDocuments {
     for (const [i, { table, id }] of wanted.entries()) {
       const document = found[i] ?? null;
       const bytes = document === null ? null : Buffer.from(document.source);
-      this.#read.set(keyOf(table, id), bytes === null ? null : { bytes, start: 0, end: bytes.length });
+      const previous = bytes === null ? null : { bytes, start: 0, end: bytes.length };
+      this.#read.set(keyOf(table, id), previous);
+      this.#stored.set(
+        keyOf(table, id),
+        previous === null ? null : { version: BigInt(document?.version ?? 0), document: previous },
+      );
     }
   }
+}
+
+/** A document in the store, with its external version. */
+export interface StoredState {
+  readonly version: bigint;
+  readonly document: PreviousDocument;
 }
 
 function keyOf(table: TableIndex, id: string): string {

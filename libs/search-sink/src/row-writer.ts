@@ -6,10 +6,11 @@ import type { BoundFunctions } from './functions.ts';
 import { laneOf } from './lane-choice.ts';
 import type { BulkLane } from './lane.ts';
 import type { SearchObserver } from './observer.ts';
-import { PreviousDocuments } from './previous-documents.ts';
+import { PreviousDocuments, type StoredState } from './previous-documents.ts';
 import type { TableIndex } from './table-index.ts';
 import type { Tables } from './tables.ts';
 import type { Ticket } from './ticket.ts';
+import { MAX_VERSIONED_SEQ } from './version.ts';
 
 /** Why {@link RowWriter.write} stopped before a record: what must be done before it goes on with the same record. */
 export type Pause = 'done' | 'barrier' | 'table' | 'columns' | 'previous' | 'undecodable' | 'no_key';
@@ -71,14 +72,18 @@ export class RowWriter {
     }
   }
 
-  /** Reads a record of a batch and says which document an UPDATE without all its values builds upon. */
-  baseOf(batch: RecordBatch, at: number): { table: TableIndex; id: string } | null {
-    if (batch.actions[at] !== ACTION.update || !this.read(batch, at)) return null;
-    const { reader } = this;
-    if (reader.unchanged.length === 0 || !this.#functions.builder.needsPrevious(reader)) return null;
+  /** Reads a record of a batch and says what must be asked for an UPDATE without all its values. */
+  unknownOf(batch: RecordBatch, at: number): Array<{ table: TableIndex; id: string }> {
+    if (batch.actions[at] !== ACTION.update || !this.read(batch, at)) return [];
+    const { reader, previous } = this;
+    if (reader.unchanged.length === 0 || !this.#functions.builder.needsPrevious(reader)) return [];
     const table = this.#tables.known(reader.ref);
-    const id = this.#oldId() ?? this.#functions.documentId(reader, 'columns');
-    return table === undefined || id === undefined || table.dropped ? null : { table, id };
+    const id = this.#functions.documentId(reader, 'columns');
+    if (table === undefined || id === undefined || table.dropped) return [];
+    const old = this.#oldId() ?? id;
+    const wanted = previous.find(table, old) === undefined ? [{ table, id: old }] : [];
+    if (old !== id && previous.stored(table, id) === undefined) wanted.push({ table, id });
+    return wanted;
   }
 
   // oxlint-disable-next-line complexity -- the one decision per row, kept in one place
@@ -105,7 +110,7 @@ export class RowWriter {
     const old = action === ACTION.update ? this.#oldId() : undefined;
     let previous: PreviousDocument | undefined;
     if (reader.unchanged.length > 0 && this.#functions.builder.needsPrevious(reader)) {
-      const found = this.previous.find(table, old ?? id);
+      const found = this.#previousOf(table, id, old ?? id);
       if (found === undefined) return 'previous';
       previous = found ?? undefined;
     }
@@ -116,6 +121,25 @@ export class RowWriter {
 
   #oldId(): string | undefined {
     return this.reader.identity.count < 0 ? undefined : this.#functions.documentId(this.reader, 'identity');
+  }
+
+  /** `null` where there is none; `undefined` where the store must be asked. */
+  #previousOf(table: TableIndex, id: string, old: string): PreviousDocument | null | undefined {
+    const found = this.previous.find(table, old);
+    if (found === undefined || old === id) return found;
+    const own = this.previous.stored(table, id);
+    if (own === undefined) return undefined;
+    // A replay: the document moved already, and what is under the old id now is gone or is another row.
+    return own !== null && this.#isApplied(own) ? own.document : found;
+  }
+
+  #isApplied({ version, document: { bytes, start, end } }: StoredState): boolean {
+    const { seq } = this.reader;
+    if (version !== this.#version || seq < MAX_VERSIONED_SEQ) return version >= this.#version;
+    const { _pgstream: note }: { _pgstream?: { seq?: number } } = Object(
+      JSON.parse(bytes.toString('utf8', start, end)),
+    );
+    return (note?.seq ?? 0) >= seq;
   }
 
   #skipKeyless(): null {

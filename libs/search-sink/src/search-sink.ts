@@ -237,9 +237,7 @@ export class SearchSink implements Sink {
     const wanted = new Map<string, { table: TableIndex; id: string }>();
     const end = Math.min(batch.count, at + LOOK_AHEAD);
     for (let i = at; i < end; i += 1) {
-      const base = this.#writer.baseOf(batch, i);
-      if (base === null || this.#writer.previous.find(base.table, base.id) !== undefined) continue;
-      wanted.set(`${base.table.tableId} ${base.id}`, base);
+      for (const one of this.#writer.unknownOf(batch, i)) wanted.set(`${one.table.tableId} ${one.id}`, one);
     }
     await this.#steady.run(signal, async () =>
       this.#writer.previous.fetch(this.#store, [...wanted.values()], signal),
