@@ -142,6 +142,26 @@ export class DirectPath {
     for (const route of this.#running) route.check();
   }
 
+  /** Domains and composites as the catalogue has them, by the name of the type. */
+  async #shapes(): Promise<ReadonlyMap<string, Shape>> {
+    const { rows } = await this.sql.query(`
+      SELECT format_type(t.oid, NULL) AS type, format_type(nullif(t.typarray, 0), NULL) AS array,
+        CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE 'composite' END AS base,
+        (SELECT jsonb_agg(jsonb_build_object('name', attname, 'type', format_type(atttypid, atttypmod)) ORDER BY attnum)
+           FROM pg_attribute WHERE attrelid = t.typrelid AND attnum > 0 AND NOT attisdropped) AS attributes
+      FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+      WHERE t.oid >= 16384 AND (t.typtype = 'd' OR c.relkind = 'c')`);
+    return new Map(
+      rows.flatMap(({ type, array, base, attributes }) => {
+        const shape: Shape = { base_type: String(base), ...(isAttributes(attributes) ? { attributes } : {}) };
+        return [
+          [String(type), shape] as const,
+          ...(isAttributes(attributes) ? [[String(array), shape] as const] : []),
+        ];
+      }),
+    );
+  }
+
   /** What differs between a table and its index, in words. */
   async differences(
     table: string,
@@ -149,13 +169,17 @@ export class DirectPath {
   ): Promise<readonly string[]> {
     const [schema = '', name = ''] = table.includes('.') ? table.split('.') : ['public', table];
     const { sql } = this;
+    const shapes = await this.#shapes();
     const found = await compareTable({
       sql,
       searchUrl: this.#searchUrl,
       schema,
       table: name,
       index: this.indexOf(table),
-      fieldOf: expectedFieldOf,
+      fieldOf: (type, text) => {
+        const shape = shapes.get(type);
+        return expectedFieldOf(type, text, shape === undefined ? {} : { shape });
+      },
       ...options,
     });
     return found.differences;
@@ -209,6 +233,12 @@ export class DirectPath {
 function lineOf(document: ReadonlyMap<string, FieldText>): string {
   const fields = [...document].filter(([name]) => name !== '_pgstream' && name !== '_table');
   return fields.map(([name, text]) => `${name}=${text}`).join(' ');
+}
+
+type Shape = NonNullable<NonNullable<Parameters<typeof expectedFieldOf>[2]>['shape']>;
+
+function isAttributes(value: unknown): value is NonNullable<Shape['attributes']> {
+  return Array.isArray(value);
 }
 
 type Service = Parameters<typeof runRoute>[0]['service'];

@@ -23,7 +23,6 @@ const SETTINGS = [
   'extra_float_digits = -5',
   "bytea_output = 'escape'",
   "lc_monetary = 'C.UTF-8'",
-  "xmlbinary = 'hex'",
 ];
 
 const BEFORE = `${MATRIX_TYPES}
@@ -110,7 +109,9 @@ describe.each([15, 16, 17, 18] as const)('values on PostgreSQL %d', (version) =>
     const texts = names.map(
       (name) => `CASE WHEN num_nulls(${name}) = 0 THEN format('%s', ${name}) END AS ${name}`,
     );
-    const { rows } = await path.sql.query(`SELECT ${texts.join(', ')} FROM v ORDER BY id`);
+    const { rows } = await path.sql.query(`
+      SET datestyle = ISO; SET intervalstyle = postgres; SET timezone = 'UTC'; SET extra_float_digits = 3;
+      SET bytea_output = hex; SET lc_monetary = 'C'; SELECT ${texts.join(', ')} FROM v ORDER BY id`);
     return rows.map((row) => names.map((name) => (typeof row[name] === 'string' ? row[name] : null)));
   }
 });

@@ -1,5 +1,5 @@
 import type { Queries } from '@pgstream/postgres-client';
-import { readDocuments, type FieldText } from './read-documents.ts';
+import { fieldTextOf, readDocuments, type FieldText } from './read-documents.ts';
 
 export interface CompareOptions {
   /** A session with pinned settings, so that values have the text that the stream carries. */
@@ -51,7 +51,7 @@ export async function compareTable(options: CompareOptions): Promise<Comparison>
   const rows = await rowsOf(options, columns);
   for (const row of rows) {
     const expected = new Map(
-      columns.map(({ name, type }, i) => [name, options.fieldOf(type, row[i] ?? null)]),
+      columns.map(({ name, type }, i) => [name, fieldTextOf(options.fieldOf(type, row[i] ?? null))]),
     );
     const key = keyOf(keys, (name) => expected.get(name) ?? 'absent');
     differences.push(...differencesOf(key, expected, documents.get(key)));
