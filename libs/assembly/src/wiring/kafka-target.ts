@@ -60,7 +60,8 @@ export function kafkaDeadLetters(
   return { store, observed: observedDeadLetters(store, (letter) => parked(context, letter)) };
 }
 
-const DELIVERY_TIMEOUT_MS = 120_000;
+/** An outage of the brokers up to this long is waited out; after a longer one the process ends with 1 and starts over. */
+const DELIVERY_TIMEOUT_MS = 300_000;
 
 function sinkOptions(
   context: RunContext,
@@ -75,6 +76,8 @@ function sinkOptions(
     topic: topic.name,
     // Unset: whatever an existing topic has, and the default where it is created.
     partitions: topic.partitions ?? (topic.autoCreate ? DEFAULT_PARTITIONS : 1),
+    minPartitions: topic.partitions ?? 1,
+    deliveryTimeoutMs: DELIVERY_TIMEOUT_MS,
     autoCreate: topic.autoCreate,
     replicationFactor: topic.replicationFactor,
     maxMessageBytes: topic.maxMessageBytes,

@@ -4,6 +4,8 @@ import { sessionConfig } from '@pgstream/postgres-client';
 import {
   assertPreflight,
   checkBeforeStart,
+  keepingPosition,
+  PositionKeeper,
   PostgresSource,
   preflight,
   SchemaHistory,
@@ -113,7 +115,8 @@ function newSource(context: RunContext, parts: SourceParts): PostgresSource {
     slot,
     publications: start.state.publications,
     epoch: start.state.epoch,
-    history,
+    // Never settled exactly at a stop: a standby may hold the slot by then, and its reservation must not be lowered.
+    history: keepingPosition(history, new PositionKeeper(database.pool, slot)),
     instance: `${hostname()} ${process.pid}`,
     filter: { includes: (schema, table) => selects(selection, schema, table) },
     beforeStart: async () => {
