@@ -63,8 +63,9 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   readonly #committer: OffsetCommitter;
   #inFlightBytes = 0;
   #onRevoke: ((lane: number) => Promise<void>) | undefined;
-  /** The next batches wait for it. */
-  #revoking: Promise<void> = Promise.resolve();
+  /** Hand-overs that have not ended. The next batches wait for them. */
+  #revokes = 0;
+  #lastRevoke: Promise<void> = Promise.resolve();
   #failure: { readonly cause: unknown } | undefined;
   #started: Promise<void> | undefined;
 
@@ -100,7 +101,6 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
       this.#started ??= this.#consumer.start(signal);
       await this.#started;
       for (;;) {
-        await this.#revoking;
         const fetched = await this.#next(signal);
         yield* this.#read(fetched, signal);
       }
@@ -212,8 +212,12 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     this.#consumer.nudge();
   }
 
+  /**
+   * Nothing is handed out during a hand-over either, though it may outlast the rebalance: a partition that comes back at
+   * once would be taken for the one that goes, and its new batches be given up with the old ones.
+   */
   async #room(signal: AbortSignal): Promise<void> {
-    while (this.#inFlightBytes >= this.#maxInFlightBytes) {
+    while (this.#revokes > 0 || this.#inFlightBytes >= this.#maxInFlightBytes) {
       if (this.#failure !== undefined) throw this.#failure.cause;
       await this.#consumer.changed(signal);
     }
@@ -221,7 +225,13 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
 
   #assigned(partitions: readonly AssignedPartition[]): void {
     this.counts.assignments++;
-    for (const assigned of partitions) this.#lanes.set(assigned.partition, new ConsumedLane(assigned));
+    for (const assigned of partitions) {
+      const lane = new ConsumedLane(assigned);
+      this.#lanes.set(assigned.partition, lane);
+      // "The end of the log" is another one for the next owner, unless it is written down which one was meant.
+      if (this.#options.startFrom === 'latest') lane.committedTo = -1;
+    }
+    if (this.#options.startFrom === 'latest') this.#committer.schedule();
   }
 
   async #release(partitions: readonly number[]): Promise<void> {
@@ -229,9 +239,9 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     for (const lane of lanes) lane.leaving = true;
     await setImmediate(); // a batch that is on its way to the pipeline arrives there first
     const deadline = new AbortController();
-    const idle = Promise.all(lanes.map((lane) => this.#finish(lane, deadline.signal)));
+    const idle = this.#revoke(() => Promise.all(lanes.map((lane) => this.#finish(lane, deadline.signal))));
     const giveUp = sleep(this.#options.drainTimeoutMs ?? 10_000, undefined, { signal: deadline.signal });
-    await Promise.race([idle, giveUp]).catch((cause: unknown) => this.#fail(cause));
+    await Promise.race([idle, giveUp]);
     deadline.abort();
     giveUp.catch(() => {});
     await this.#committer.flush().catch((cause: unknown) => {
@@ -249,12 +259,23 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     this.#forget(partitions);
     const handler = this.#onRevoke;
     if (handler === undefined) return;
-    const before = this.#revoking;
-    const run = async () => {
+    const before = this.#lastRevoke;
+    this.#lastRevoke = this.#revoke(async () => {
       await before;
       await Promise.all(partitions.map((partition) => handler(partition)));
-    };
-    this.#revoking = run().catch((cause: unknown) => this.#fail(cause));
+    });
+  }
+
+  /** Never rejects. */
+  async #revoke(handOver: () => Promise<unknown>): Promise<void> {
+    this.#revokes++;
+    try {
+      await handOver();
+    } catch (cause) {
+      this.#fail(cause);
+    }
+    this.#revokes--;
+    this.#consumer.nudge();
   }
 
   /** Batches that are not given back yet are not reused: a sink may still be reading them. */

@@ -119,6 +119,39 @@ test('a rebalance waits for what is in flight and commits it', async () => {
   expect([await topic.committed(0), await topic.committed(1), second.count()]).toEqual([10, 10, 0]);
 });
 
+test('a group that begins at the end of the log begins there for every member', async () => {
+  topic = await TestTopic.create(1);
+  await topic.sendRows(0, 1, 5);
+  const first = run({ startFrom: 'latest', hold: () => true });
+  await waitFor('the commit', async () => (await topic.committed(0)) === 5);
+  await topic.sendRows(0, 6, 10);
+  await first.until(5);
+  await first.stop();
+  const second = run({ startFrom: 'latest' });
+  await second.until(5);
+  expect(second.rows.get(0)).toEqual(range(6, 10));
+});
+
+test('a partition that comes back waits until its old batches are out of the way', async () => {
+  topic = await TestTopic.create(2);
+  await topic.sendRows(0, 1, 10);
+  await topic.sendRows(1, 1, 10);
+  const first = run({ hold: () => true, drainTimeoutMs: 100 });
+  await first.until(20);
+  let countAtEnd = -1;
+  first.source.onRevoke(async () => {
+    // A sink that needs longer than the rebalance does
+    await new Promise((resolve) => {
+      setTimeout(resolve, 4_000);
+    });
+    countAtEnd = first.count();
+  });
+  const second = run();
+  await second.until(10);
+  await first.until(30);
+  expect(countAtEnd).toBe(20);
+}, 30_000);
+
 test('what a lost partition still confirms is not committed', async () => {
   topic = await TestTopic.create(2);
   await topic.sendRows(0, 1, 10);
