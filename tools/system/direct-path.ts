@@ -226,7 +226,14 @@ export class DirectPath {
     await this.stop();
     await this.sql.end();
     await dropDatabase(this.#serverUrl, this.name);
+    if (this.role !== null) await this.#dropRole(this.role);
     await fetch(`${this.#searchUrl}/${this.name}*`, { method: 'DELETE' });
+  }
+
+  async #dropRole(role: string): Promise<void> {
+    const admin = await openSql(this.#serverUrl, 'system-test');
+    await admin.query(`DROP ROLE ${role}`);
+    await admin.end();
   }
 }
 

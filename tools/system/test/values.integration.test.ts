@@ -1,7 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { endpoints, readDocuments, waitFor } from '@pgstream/test-kit';
 import { decodeRecord, type ChangeRecord, type RecordValue } from '@pgstream/wal-event';
-import { openSql } from '../../product/sql.ts';
 import { DirectPath } from '../direct-path.ts';
 import {
   MATRIX_COLUMNS,
@@ -52,12 +51,7 @@ describe.each([15, 16, 17, 18] as const)('values on PostgreSQL %d', (version) =>
   });
 
   afterAll(async () => {
-    await path.stop();
-    await path.sql.query(`DROP OWNED BY ${path.role}`);
     await path.close();
-    const server = await openSql(postgresUrls[version], 'system-test');
-    await server.query(`DROP ROLE ${path.role}`);
-    await server.end();
   });
 
   /** A second slot, read as the role whose settings differ. */

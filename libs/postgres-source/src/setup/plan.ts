@@ -100,6 +100,7 @@ export const LIST_LIMITS: readonly string[] = [
   'Only tables that this role owns can be captured: ALTER PUBLICATION … ADD TABLE needs ownership.',
   'A new table is captured from the moment the producer adds it; rows written before are a recorded gap, CREATE TABLE AS included.',
   'Of tables without a usable replica identity only INSERT and TRUNCATE are captured.',
+  'A table that loses its key, or the index that is its replica identity, refuses UPDATE and DELETE until the running producer has moved it to the list of those without (seconds).',
   'There are no event triggers: schema changes are told from RELATION messages, when the next row arrives.',
 ];
 

@@ -11,6 +11,8 @@ export interface CompareOptions {
   readonly index?: string;
   /** The raw JSON a document must show for a value of `type` that PostgreSQL prints as `text`. */
   readonly fieldOf: (type: string, text: string | null) => string;
+  /** Columns that name a row. Default: the primary key. */
+  readonly keyColumns?: readonly string[];
   /** Columns the index may lack, for example stored generated ones before PostgreSQL 18. */
   readonly ignoreColumns?: readonly string[];
 }
@@ -37,7 +39,7 @@ export async function compareTable(options: CompareOptions): Promise<Comparison>
   const columns = (await columnsOf(options)).filter(
     ({ name }) => options.ignoreColumns?.includes(name) !== true,
   );
-  const keys = columns.filter((column) => column.isKey);
+  const keys = columns.filter(({ name, isKey }) => options.keyColumns?.includes(name) ?? isKey);
   const documents = new Map<string, ReadonlyMap<string, FieldText>>();
   const differences: string[] = [];
   const index = options.index ?? `${schema}.${table}`;
