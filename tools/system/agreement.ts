@@ -75,6 +75,9 @@ async function tablesOf({ sql, prefix }: System): Promise<TableName[]> {
   return rows.map((row) => ({ schema: String(row['schema']), table: String(row['table']) }));
 }
 
+/** Of the types of the workload: integers, numeric and text. */
 function textOf(value: unknown): string | null {
-  return value === null || value === undefined ? null : String(value);
+  if (typeof value !== 'string' && typeof value !== 'number' && value !== null)
+    throw new TypeError('not expected here');
+  return value === null ? null : `${value}`;
 }

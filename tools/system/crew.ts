@@ -41,9 +41,12 @@ export class Crew {
 
   #join(name: string, member: RunningService): void {
     this.#members.set(name, member);
-    void member.exited.then((code) => {
-      if (this.#members.get(name) === member)
-        this.deserters.push(`${name} ended with ${code}\n${this.#system.logOf(name)}`);
-    });
+    void this.#watch(name, member);
+  }
+
+  async #watch(name: string, member: RunningService): Promise<void> {
+    const code = await member.exited;
+    if (this.#members.get(name) !== member) return;
+    this.deserters.push(`${name} ended with ${code}\n${this.#system.logOf(name)}`);
   }
 }

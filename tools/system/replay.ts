@@ -54,18 +54,19 @@ function apply(tables: Map<string, ReplayedTable>, record: ChangeRecord): void {
 }
 
 function applyRow(table: ReplayedTable, record: ChangeRecord): void {
-  const { columns, identity, keyColumnIds } = record;
-  const keyIds = keyColumnIds ?? [];
-  for (const { id, name } of columns ?? []) table.columnNames.set(id, name);
+  const { columns, identity } = record;
+  const keyIds = record.keyColumnIds ?? [];
   const oldKey = keyOf(identity ?? columns ?? [], keyIds);
   const before = table.rows.get(oldKey);
   if (record.action !== 'I') table.rows.delete(oldKey);
   if (columns === null) return;
-  const row: Row = new Map(columns.map(({ id, value }) => [id, textOf(value)]));
-  for (const name of record.unchanged) {
-    const [id] = [...table.columnNames].find(([, known]) => known === name) ?? [];
-    if (id !== undefined) row.set(id, before?.get(id) ?? null);
+  const row: Row = new Map();
+  for (const { id, name, value } of columns) {
+    table.columnNames.set(id, name);
+    row.set(id, textOf(value));
   }
+  const unchanged = [...table.columnNames].filter(([, name]) => record.unchanged.includes(name));
+  for (const [id] of unchanged) row.set(id, before?.get(id) ?? null);
   table.rows.set(keyOf(columns, keyIds), row);
 }
 
@@ -77,6 +78,7 @@ function applyShape(tables: Map<string, ReplayedTable>, change: ShapeChange): vo
   table.name = `${schema}.${name}`;
   for (const column of columns) table.columnNames.set(column.id, column.name);
   if (change.kind === 'table_created') return;
+  for (const { id } of change.dropped) table.columnNames.delete(id);
   for (const row of table.rows.values()) {
     for (const { id } of change.dropped) row.delete(id);
     for (const { id, constant_default: text } of change.added) row.set(id, text);

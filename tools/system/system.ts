@@ -81,12 +81,7 @@ export class System {
   }
 
   get connection(): KafkaConnectionOptions {
-    return {
-      brokers: [this.servers.kafkaBroker],
-      clientId: 'system-test',
-      connectionTimeoutMs: 10_000,
-      requestTimeoutMs: 30_000,
-    };
+    return connectionTo(this.servers.kafkaBroker);
   }
 
   /** Until everything committed by now is confirmed to PostgreSQL. */
@@ -129,22 +124,36 @@ export class System {
     await this.product.stopAll();
     await this.sql.end();
     await dropDatabase(this.servers.postgresUrl, this.prefix);
-    await this.#deleteTopics();
-    await fetch(`${this.servers.searchUrl}/${this.prefix}*`, { method: 'DELETE' });
+    await dropTopics(this.servers.kafkaBroker, this.prefix);
+    await dropIndices(this.servers.searchUrl, this.prefix);
     rmSync(this.#dir, { recursive: true });
   }
+}
 
-  async #deleteTopics(): Promise<void> {
-    const admin = createKafka(this.connection, () => undefined).admin();
-    await admin.connect();
-    try {
-      const all = await admin.listTopics();
-      const topics = all.filter((topic) => topic.startsWith(this.topic));
-      if (topics.length > 0) await admin.deleteTopics({ topics });
-    } finally {
-      await admin.disconnect();
-    }
+/** Topics whose names begin so, dead letters included. */
+export async function dropTopics(kafkaBroker: string, prefix: string): Promise<void> {
+  const admin = createKafka(connectionTo(kafkaBroker), () => undefined).admin();
+  await admin.connect();
+  try {
+    const all = await admin.listTopics();
+    const topics = all.filter((topic) => topic.startsWith(prefix));
+    if (topics.length > 0) await admin.deleteTopics({ topics });
+  } finally {
+    await admin.disconnect();
   }
+}
+
+export async function dropIndices(searchUrl: string, prefix: string): Promise<void> {
+  await fetch(`${searchUrl}/${prefix}*`, { method: 'DELETE' });
+}
+
+function connectionTo(broker: string): KafkaConnectionOptions {
+  return {
+    brokers: [broker],
+    clientId: 'system-test',
+    connectionTimeoutMs: 10_000,
+    requestTimeoutMs: 30_000,
+  };
 }
 
 async function lagOf(reader: LagReader): Promise<number> {

@@ -1,3 +1,4 @@
+import { PipelineError } from '@pgstream/failure';
 import type { PostgresPool, Queries } from '@pgstream/postgres-client';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Random } from './random.ts';
@@ -65,10 +66,20 @@ export class Workload {
         `${prefix}_s${random.pick(mine)}`,
         this.#options.ddl ?? true,
       );
-      await sql.transaction(async (queries) => transaction.run(queries));
-      this.committed += 1;
+      if (await committed(sql, transaction)) this.committed += 1;
       await pause(random.int(0, pauseMs));
     }
+  }
+}
+
+/** False where the server was away; whether such a transaction was committed only the tables know. */
+async function committed(sql: PostgresPool, transaction: Transaction): Promise<boolean> {
+  try {
+    await sql.transaction(async (queries) => transaction.run(queries));
+    return true;
+  } catch (error) {
+    if (error instanceof PipelineError && error.disposition === 'retry') return false;
+    throw error;
   }
 }
 
@@ -124,7 +135,7 @@ class Transaction {
       case 'big':
         await sql.query(`UPDATE ${items} SET version = version + 1, big = repeat($2, 800) WHERE id = $1`, [
           id,
-          `big ${random.int(0, 9)}`,
+          `${id} `,
         ]);
         return;
       case 'key':
@@ -138,10 +149,9 @@ class Transaction {
         await sql.query(`DELETE FROM ${items} WHERE id BETWEEN $1 AND $1 + 3`, [id]);
         return;
       case 'pair':
-        await this.#pair(sql);
-        return;
+        return this.#pair(sql);
       default:
-        await this.#shortLived(sql);
+        return this.#shortLived(sql);
     }
   }
 
