@@ -190,9 +190,9 @@ export class BulkSender {
     const { clock } = this.#options;
     const waitMs = Math.random() * this.#waitMs;
     this.#waitMs = Math.min(this.#waitMs * 2, this.#longestMs);
-    const wakers = AbortSignal.any([this.#stop.signal, this.#attempt.signal]);
     try {
-      await clock.sleep(waitMs, wakers);
+      // A stop ends it too: it ends the attempt.
+      await clock.sleep(waitMs, this.#attempt.signal);
     } catch {
       this.#stop.signal.throwIfAborted();
     }

@@ -38,6 +38,12 @@ const WHY = {
   no_key: { code: 'SEARCH_DOCUMENT_REFUSED', reason: 'the record lacks a key column', identity: null },
 } as const;
 
+interface LaneSignals {
+  readonly given: AbortSignal;
+  readonly revoked: AbortController;
+  readonly all: AbortSignal;
+}
+
 /**
  * Writes rows as documents and follows schema changes. See {@link SearchSinkOptions}.
  *
@@ -58,7 +64,7 @@ export class SearchSink implements Sink {
   readonly #refresher: Refresher;
   readonly #unsettled: Unsettled;
   readonly #refreshes: boolean;
-  readonly #revoked = new Map<number, AbortController>();
+  readonly #signals = new Map<number, LaneSignals>();
   readonly #closed = new AbortController();
   #turn: Promise<void> = Promise.resolve();
   #running: { readonly lane: number; readonly done: Promise<void> } | null = null;
@@ -92,8 +98,7 @@ export class SearchSink implements Sink {
 
   async write(batch: RecordBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void> {
     // Taken before the turn comes: a batch of a lane that was revoked meanwhile must not be written.
-    const all = AbortSignal.any([signal, this.#closed.signal, this.#laneSignal(batch.lane)]);
-    const mine = this.#afterTurn(batch, outcome, all);
+    const mine = this.#afterTurn(batch, outcome, this.#signalOf(batch.lane, signal));
     // The next batch waits for this one's turn, whatever became of it.
     this.#turn = mine.catch(() => {});
     await mine;
@@ -106,8 +111,8 @@ export class SearchSink implements Sink {
   }
 
   async revoke(lane: number): Promise<void> {
-    this.#revoked.get(lane)?.abort(new Error('lane revoked'));
-    this.#revoked.delete(lane);
+    this.#signals.get(lane)?.revoked.abort(new Error('lane revoked'));
+    this.#signals.delete(lane);
     this.#unsettled.abandon(lane);
     for (const bulk of this.#lanes) bulk.revoke(lane);
     if (this.#running?.lane === lane) await this.#running.done.catch(() => {});
@@ -292,13 +297,14 @@ export class SearchSink implements Sink {
     if (this.#unsettled.failure !== null) throw this.#unsettled.failure;
   }
 
-  #laneSignal(lane: number): AbortSignal {
-    let controller = this.#revoked.get(lane);
-    if (controller === undefined) {
-      controller = new AbortController();
-      this.#revoked.set(lane, controller);
-    }
-    return controller.signal;
+  /** The given signal, the end of the lane and our own. Combined once: a combined signal is never quite forgotten. */
+  #signalOf(lane: number, given: AbortSignal): AbortSignal {
+    const known = this.#signals.get(lane);
+    if (known?.given === given) return known.all;
+    const revoked = known?.revoked ?? new AbortController();
+    const all = AbortSignal.any([given, this.#closed.signal, revoked.signal]);
+    this.#signals.set(lane, { given, revoked, all });
+    return all;
   }
 
   #fail(cause: unknown): PipelineError {

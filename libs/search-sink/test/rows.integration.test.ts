@@ -1,6 +1,7 @@
+import { getEventListeners } from 'node:events';
 import { waitFor } from '@pgstream/test-kit';
 import { faultProxy } from './fault-proxy.ts';
-import { FakeTable, number as n, rig, writeTo } from './support.ts';
+import { batchOf, FakeTable, number as n, rig, writeTo } from './support.ts';
 import { endpoints } from '@pgstream/test-kit';
 
 const ORDERS = { id: 'bigint', note: 'text', big: 'text' };
@@ -193,4 +194,23 @@ test('an index whose refreshing is switched off is never refreshed', async () =>
   // refreshed later than the first one would have been
   await waitFor('the row of the other index', async () => (await found('other')) === 1);
   expect(await found('orders')).toBe(1);
+});
+
+test('batches of a lane share one signal, whose listeners go with them', async () => {
+  await using r = rig();
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  const { signal } = new AbortController();
+  const combine = jest.spyOn(AbortSignal, 'any');
+  try {
+    for (let id = 1; id <= 20; id += 1) {
+      await new Promise<void>((resolve, reject) => {
+        const batch = batchOf([r.log.commit().insert(orders, { id: n(id), note: 'a' })]);
+        r.sink.write(batch, { settled: resolve, failed: reject }, signal).catch(reject);
+      });
+    }
+    expect(combine.mock.calls.filter(([signals]) => [...signals].includes(signal))).toHaveLength(1);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  } finally {
+    combine.mockRestore();
+  }
 });
