@@ -47,6 +47,14 @@ async function takeKeysAway(prefix: string): Promise<void> {
   }
 }
 
+async function listed(end = ''): Promise<string[]> {
+  const { rows } = await path.sql.query(
+    `SELECT DISTINCT tablename FROM pg_publication_tables WHERE schemaname = 'public' AND pubname LIKE '%' || $1`,
+    [end],
+  );
+  return rows.map((row) => String(row['tablename']));
+}
+
 describe('tables without a key, where all tables are captured', () => {
   beforeAll(async () => {
     path = await DirectPath.start('keyless', { before: createSql('older') });
@@ -125,12 +133,4 @@ describe('tables without a key, where the role lists what it owns', () => {
     await path.settled();
     expect(await path.differences('older_has_key')).toEqual([]);
   });
-
-  async function listed(end = ''): Promise<string[]> {
-    const { rows } = await path.sql.query(
-      `SELECT DISTINCT tablename FROM pg_publication_tables WHERE schemaname = 'public' AND pubname LIKE '%' || $1`,
-      [end],
-    );
-    return rows.map((row) => String(row['tablename']));
-  }
 });

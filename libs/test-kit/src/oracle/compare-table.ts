@@ -13,6 +13,8 @@ export interface CompareOptions {
   readonly fieldOf: (type: string, text: string | null) => string;
   /** Columns that name a row. Default: the primary key. */
   readonly keyColumns?: readonly string[];
+  /** A document may lack a field whose column is NULL: one that was added after it was written. */
+  readonly lackingIsNull?: boolean;
   /** Columns the index may lack, for example stored generated ones before PostgreSQL 18. */
   readonly ignoreColumns?: readonly string[];
 }
@@ -56,7 +58,7 @@ export async function compareTable(options: CompareOptions): Promise<Comparison>
       columns.map(({ name, type }, i) => [name, fieldTextOf(options.fieldOf(type, row[i] ?? null))]),
     );
     const key = keyOf(keys, (name) => expected.get(name) ?? 'absent');
-    differences.push(...differencesOf(key, expected, documents.get(key)));
+    differences.push(...differencesOf(key, expected, withNulls(options, expected, documents.get(key))));
     documents.delete(key);
   }
   for (const key of documents.keys()) differences.push(`${key}: a document without a row`);
@@ -82,6 +84,15 @@ function differencesOf(
     ),
     ...extra.map((name) => `${key}.${name}: only in the index`),
   ];
+}
+
+function withNulls(
+  { lackingIsNull }: CompareOptions,
+  expected: ReadonlyMap<string, string>,
+  document: ReadonlyMap<string, FieldText> | undefined,
+): ReadonlyMap<string, FieldText> | undefined {
+  if (document === undefined || lackingIsNull !== true) return document;
+  return new Map([...[...expected.keys()].map((name) => [name, 'null'] as const), ...document]);
 }
 
 function keyOf(keys: readonly Column[], textOf: (name: string) => string): string {
