@@ -32,16 +32,16 @@ interface Holder {
 export async function claimAlias(
   context: Context,
   ref: TableNames,
-  claim: { readonly physical: string; readonly version: bigint },
+  claim: { readonly physical: string; readonly epoch: number; readonly version: bigint },
 ): Promise<string> {
-  const { physical, version } = claim;
+  const { physical } = claim;
   let alias = context.naming.alias(ref);
   let holders = await holdersOf(context, alias, physical);
   if (holders.some(({ state }) => isOtherLive(state, alias, ref))) {
     alias = `${alias}~${hashOf(`${ref.schema}.${ref.table}`)}`;
     holders = await holdersOf(context, alias, physical);
   }
-  if (holders.some(({ state }) => isNewerLive(state, alias, version))) return alias;
+  if (holders.some(({ state }) => isNewerLive(state, alias, claim))) return alias;
   const actions: AliasAction[] = holders.map(({ name }) => ({ remove: { index: name, alias } }));
   await changeAliases(context.store, [...actions, { add: { index: physical, alias } }]);
   return alias;
@@ -69,8 +69,14 @@ function isOtherLive(state: TableState | null, alias: string, ref: TableNames): 
   return state.schema !== ref.schema || state.table !== ref.table;
 }
 
-function isNewerLive(state: TableState | null, alias: string, version: bigint): boolean {
-  return state !== null && !state.dropped && state.alias === alias && BigInt(state.version) > version;
+/** After a restore, or on another cluster, positions start over: a newer epoch is newer whatever its versions are. */
+function isNewerLive(
+  state: TableState | null,
+  alias: string,
+  { epoch, version }: { readonly epoch: number; readonly version: bigint },
+): boolean {
+  if (state === null || state.dropped || state.alias !== alias) return false;
+  return state.epoch === epoch ? BigInt(state.version) > version : state.epoch > epoch;
 }
 
 export function isOurs(index: IndexState): boolean {

@@ -11,6 +11,7 @@ const STATE: TableState = {
   index: 's.t-t',
   generation: 1,
   version: '0',
+  epoch: 1,
   columns: [],
   stale: [],
   dropped: false,

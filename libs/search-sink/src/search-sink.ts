@@ -152,6 +152,7 @@ export class SearchSink implements Sink {
 
   async #process(batch: RecordBatch, ticket: Ticket, signal: AbortSignal): Promise<void> {
     let at = 0;
+    this.#tables.epoch = batch.epoch;
     for (;;) {
       const stop = this.#writer.write(batch, at, ticket);
       ({ at } = stop);

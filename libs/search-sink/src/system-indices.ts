@@ -40,6 +40,7 @@ const PROPERTIES = {
     alias: KEYWORD,
     index: KEYWORD,
     version: LONG,
+    epoch: LONG,
     generation: LONG,
     stale: KEYWORD,
     dropped: { type: 'boolean' },

@@ -20,6 +20,8 @@ export interface TableState {
   readonly generation: number;
   /** Version of the record that last changed this state: what is older must not undo it. Decimal digits. */
   readonly version: string;
+  /** Of the source when the table was first met: versions of different epochs cannot be compared. */
+  readonly epoch: number;
   readonly columns: readonly KnownColumn[];
   /** Why rows in the index may differ from the table until it is read again; empty where they do not. */
   readonly stale: readonly string[];

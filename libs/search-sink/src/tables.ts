@@ -53,6 +53,8 @@ export class Tables {
   readonly #byId = new Map<string, TableIndex>();
   readonly #indices = new Map<string, PhysicalIndex>();
   #systemReady = false;
+  /** Of the batch at hand. */
+  epoch = 1;
 
   constructor(options: TablesOptions) {
     this.#options = options;
@@ -195,7 +197,11 @@ export class Tables {
 
   async claimAlias(ref: TableNames, physical: string, version: bigint): Promise<string> {
     const { store, functions, names } = this.#options;
-    return claimAlias({ store, names, naming: functions.naming }, ref, { physical, version });
+    return claimAlias({ store, names, naming: functions.naming }, ref, {
+      physical,
+      epoch: this.epoch,
+      version,
+    });
   }
 
   async readPhysical(name: string): Promise<IndexState | null> {
@@ -217,6 +223,7 @@ export class Tables {
       index: made.index,
       generation: made.generation,
       version: String(version),
+      epoch: this.epoch,
       // In an index that was there before, the columns are compared with what it has, and mapped, next.
       columns: made.fresh ? columns : [],
       stale: [],

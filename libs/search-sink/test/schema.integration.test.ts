@@ -168,6 +168,16 @@ test('DROP removes the index; late rows of the dropped table are counted and mak
   expect(indices.map(({ name }) => name)).toEqual([`${r.schema}.orders-${fresh.id}`]);
 });
 
+test('after a restore, whose positions are lower, the alias goes to the index of the new epoch', async () => {
+  await using r = rig();
+  const before = new FakeTable(r.schema, 'orders', ORDERS);
+  await r.write([r.log.insert(before, { id: n(1), note: 'lost' })]);
+  r.log.startOver();
+  const after = new FakeTable(r.schema, 'orders', ORDERS);
+  await writeTo(r.newSink(), [r.log.insert(after, { id: n(1), note: 'restored' })]);
+  expect(await r.documents(`${r.schema}.orders`)).toEqual({ '1': { id: 1, note: 'restored' } });
+});
+
 test('a DROP that was cut short between its state and its index is finished by the next attempt', async () => {
   await using r = rig();
   const orders = new FakeTable(r.schema, 'orders', ORDERS);

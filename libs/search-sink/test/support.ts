@@ -96,8 +96,17 @@ export class FakeTable {
 
 /** The log of a database: hands out positions in commit order. */
 export class FakeLog {
+  /** Grows when the positions start over. */
+  epoch = 1;
   #lsn = 0x1_0000_0000n;
   #seq = 0;
+
+  /** Another cluster, or a restore: lower positions under a higher epoch. */
+  startOver(): void {
+    this.epoch += 1;
+    this.#lsn = 0x100n;
+    this.#seq = 0;
+  }
 
   commit(): this {
     this.#lsn += 0x100n;
@@ -179,7 +188,7 @@ export class FakeLog {
       action,
       timestamp: '2026-11-21 09:14:10.325235+00',
       position: this.at(),
-      epoch: 1,
+      epoch: this.epoch,
       xid: 7,
       lsn: parseLsn('0/1'),
       schema: table?.schema ?? '',
@@ -199,7 +208,7 @@ export class FakeLog {
 export function batchOf(records: readonly ChangeRecord[], lane = 0): RecordBatch {
   const batch = new RecordBatchBuilder(1024);
   batch.lane = lane;
-  batch.epoch = 1;
+  batch.epoch = records[0]?.epoch ?? 1;
   for (const record of records) {
     const bytes = encodeRecord(record);
     batch.reserve(bytes.length);
