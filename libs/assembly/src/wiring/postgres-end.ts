@@ -23,6 +23,7 @@ import type { RunContext } from '../runtime/run-context.ts';
 import { startWithRetry } from '../runtime/start-with-retry.ts';
 import { watchListMode, watchSchemaHistory } from './postgres-chores.ts';
 import { exportSource, pollSlot } from './postgres-metrics.ts';
+import { requireSameStart } from './same-start.ts';
 
 /** The PostgreSQL end of a route, opened and checked, not yet reading. */
 export interface PostgresEnd {
@@ -121,7 +122,7 @@ function newSource(context: RunContext, parts: SourceParts): PostgresSource {
     filter: { includes: (schema, table) => selects(selection, schema, table) },
     beforeStart: async () => {
       // Also after a reconnect: the server may be another one by then.
-      await checkBeforeStart(database.pool, { slot });
+      requireSameStart(start.state, (await checkBeforeStart(database.pool, { slot })).state);
     },
     observer: sourceObserver(context, parts),
     retry: { initialMs, maxMs },
