@@ -55,7 +55,7 @@ export class RowWriter {
   /** Where it stopped, and why; `done` at the end of the batch. */
   write(batch: RecordBatch, from: number, ticket: Ticket): { at: number; pause: Pause } {
     for (let at = from; at < batch.count; at += 1) {
-      const pause = this.#record(batch, at, ticket);
+      const pause = this.#readable(batch, at, ticket);
       if (pause !== null) return { at, pause };
     }
     return { at: batch.count, pause: 'done' };
@@ -84,6 +84,16 @@ export class RowWriter {
     const wanted = previous.find(table, old) === undefined ? [{ table, id: old }] : [];
     if (old !== id && previous.stored(table, id) === undefined) wanted.push({ table, id });
     return wanted;
+  }
+
+  /** A value may still be no JSON: reading a record only finds where it ends. */
+  #readable(batch: RecordBatch, at: number, ticket: Ticket): Pause | null {
+    try {
+      return this.#record(batch, at, ticket);
+    } catch (cause) {
+      if (cause instanceof SyntaxError || cause instanceof RecordFormatError) return 'undecodable';
+      throw cause;
+    }
   }
 
   // oxlint-disable-next-line complexity -- the one decision per row, kept in one place
@@ -178,7 +188,12 @@ export class RowWriter {
     this.#writeAddress(chunk, id);
     const sourceStart = out.length;
     const { builder } = this.#functions;
-    this.#functions.document(this.reader, out, this.#versionText, row.previous);
+    try {
+      this.#functions.document(this.reader, out, this.#versionText, row.previous);
+    } catch (cause) {
+      out.length = start; // what lies between two actions would be sent with them
+      throw cause;
+    }
     if (builder.incomplete.length > 0) this.#observer.incomplete(builder.incomplete.length);
     if (builder.ignored.length > 0) this.#observer.ignored(builder.ignored.length);
     out.writeByte(NEW_LINE);

@@ -271,6 +271,18 @@ export class SchemaChanges {
   }
 }
 
+/** Whether a message under our prefix can be ours. */
+export function isSchemaChange(content: string): boolean {
+  try {
+    const change: unknown = JSON.parse(content);
+    return (
+      typeof change === 'object' && change !== null && 'changes' in change && Array.isArray(change.changes)
+    );
+  } catch {
+    return false;
+  }
+}
+
 function refOf(tableId: string, schema: string, table: string): TableRef {
   return { tableId, schema, table, keyColumnIds: [] };
 }

@@ -19,7 +19,7 @@ import { silentObserver, type SearchObserver } from './observer.ts';
 import { withDefaults, type FullOptions, type SearchSinkOptions } from './options.ts';
 import { Refresher } from './refresher.ts';
 import { RowWriter, type Pause } from './row-writer.ts';
-import { SchemaChanges } from './schema-changes.ts';
+import { isSchemaChange, SchemaChanges } from './schema-changes.ts';
 import { Steady } from './steady.ts';
 import { systemNames } from './system-indices.ts';
 import type { PhysicalIndex, TableIndex } from './table-index.ts';
@@ -219,6 +219,10 @@ export class SearchSink implements Sink {
     }
     if (reader.prefix !== DDL_PREFIX) return;
     const { content } = reader;
+    if (!isSchemaChange(content)) {
+      await this.#resume('undecodable', batch, at, signal);
+      return;
+    }
     const position = positionAt(batch, at);
     await this.#drain(signal);
     this.#writer.previous.clear();

@@ -196,6 +196,26 @@ test('an index whose refreshing is switched off is never refreshed', async () =>
   expect(await found('orders')).toBe(1);
 });
 
+test('records whose values are no JSON are parked, and the others flow on', async () => {
+  await using r = rig();
+  const words = new FakeTable(r.schema, 'words', { id: 'text', note: 'text', at: 'timestamp' });
+  const garbage = { prefix: 'pgstream.ddl', content: 'nonsense' };
+  const batch = batchOf([
+    r.log.insert(words, { id: 'one', note: 'a', at: '2026-01-01 00:00:00' }),
+    r.log.insert(words, { id: 'AxB', note: 'a', at: '2026-01-01 00:00:00' }),
+    r.log.insert(words, { id: 'two', note: 'a', at: 'AxB' }),
+    { ...r.log.schema([]), message: garbage },
+    r.log.insert(words, { id: 'three', note: 'a', at: '2026-01-01 00:00:00' }),
+  ]);
+  for (let at = batch.bytes.indexOf('AxB'); at >= 0; at = batch.bytes.indexOf('AxB'))
+    batch.bytes.write('\\xB', at);
+  await new Promise<void>((resolve, reject) => {
+    r.sink.write(batch, { settled: resolve, failed: reject }, AbortSignal.timeout(60_000)).catch(reject);
+  });
+  expect(Object.keys(await r.documents(`${r.schema}.words`)).toSorted()).toEqual(['one', 'three']);
+  expect(r.letters.map(({ code }) => code)).toEqual(Array(3).fill('RECORD_UNDECODABLE'));
+});
+
 test('batches of a lane share one signal, whose listeners go with them', async () => {
   await using r = rig();
   const orders = new FakeTable(r.schema, 'orders', ORDERS);
