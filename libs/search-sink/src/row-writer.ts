@@ -75,15 +75,26 @@ export class RowWriter {
   /** Reads a record of a batch and says what must be asked for an UPDATE without all its values. */
   unknownOf(batch: RecordBatch, at: number): Array<{ table: TableIndex; id: string }> {
     if (batch.actions[at] !== ACTION.update || !this.read(batch, at)) return [];
-    const { reader, previous } = this;
+    const { reader } = this;
     if (reader.unchanged.length === 0 || !this.#functions.builder.needsPrevious(reader)) return [];
     const table = this.#tables.known(reader.ref);
-    const id = this.#functions.documentId(reader, 'columns');
-    if (table === undefined || id === undefined || table.dropped) return [];
+    if (table === undefined || table.dropped) return [];
+    try {
+      return this.#unknownIds(table).map((id) => ({ table, id }));
+    } catch (cause) {
+      if (cause instanceof SyntaxError) return []; // said of it when its turn comes
+      throw cause;
+    }
+  }
+
+  #unknownIds(table: TableIndex): string[] {
+    const id = this.#functions.documentId(this.reader, 'columns');
+    if (id === undefined) return [];
+    const { previous } = this;
     const old = this.#oldId() ?? id;
-    const wanted = previous.find(table, old) === undefined ? [{ table, id: old }] : [];
-    if (old !== id && previous.stored(table, id) === undefined) wanted.push({ table, id });
-    return wanted;
+    const ids = previous.find(table, old) === undefined ? [old] : [];
+    if (old !== id && previous.stored(table, id) === undefined) ids.push(id);
+    return ids;
   }
 
   /** A value may still be no JSON: reading a record only finds where it ends. */
