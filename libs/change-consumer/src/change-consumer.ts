@@ -11,6 +11,7 @@ import { BatchFiller, type Filling } from './batch-filler.ts';
 import { type Builder, BuilderPool } from './builder-pool.ts';
 import { ConsumedLane, type KafkaCheckpoint } from './consumed-lane.ts';
 import { HandOffs } from './hand-offs.ts';
+import { Lease } from './lease.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 
 export interface ChangeConsumerOptions extends BatchConsumerOptions {
@@ -61,6 +62,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   readonly #pool = new BuilderPool();
   readonly #handOffs: HandOffs;
   readonly #committer: OffsetCommitter;
+  readonly #lease: Lease;
   #inFlightBytes = 0;
   #onRevoke: ((lane: number) => Promise<void>) | undefined;
   /** Hand-overs that have not ended. The next batches wait for them. */
@@ -78,6 +80,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
       lost: (partitions) => this.#lost(partitions),
     });
     this.#filler = new BatchFiller(options.topic);
+    this.#lease = new Lease(() => this.#consumer.isMember(), (options.sessionTimeoutMs ?? 30_000) / 6);
     this.#handOffs = new HandOffs(this.#consumer, this.#lanes, (cause) => this.#fail(cause));
     this.#committer = new OffsetCommitter(this.#consumer, this.#lanes, {
       intervalMs: options.commitIntervalMs ?? 200,
@@ -90,6 +93,14 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   /** Partitions that are ours at the moment. */
   get lanes(): number[] {
     return [...this.#lanes.keys()];
+  }
+
+  /**
+   * Whether the group still counts us in, by an answer of the broker that is young enough to write on.
+   * @throws {PipelineError} with disposition `retry`
+   */
+  ownsLanes(): Promise<boolean> {
+    return this.#lease.holds();
   }
 
   get inFlightBytes(): number {

@@ -27,9 +27,12 @@ export interface BulkSenderOptions {
   readonly observer: SearchObserver;
   readonly hooks: BulkHooks;
   readonly bulkTimeoutMs: number;
+  readonly mayWrite: () => Promise<boolean>;
   readonly backoff: Backoff;
   readonly clock: Clock;
 }
+
+const OWNERSHIP_POLL_MS = 100;
 
 /** Sends a chunk until each of its actions is durable, parked or found to be late. */
 export class BulkSender {
@@ -88,7 +91,11 @@ export class BulkSender {
   }
 
   async #request(chunk: Chunk, actions: readonly number[], signal: AbortSignal): Promise<readonly number[]> {
-    const { store, observer, bulkTimeoutMs, clock } = this.#options;
+    const { store, observer, bulkTimeoutMs, mayWrite, clock } = this.#options;
+    // Not ours at the moment: what is lost is revoked and cut off, what is not goes on.
+    // oxlint-disable-next-line no-await-in-loop -- until one or the other
+    while (!(await mayWrite())) await clock.sleep(OWNERSHIP_POLL_MS, signal);
+    signal.throwIfAborted();
     const body = chunk.bodyOf(actions);
     const begun = clock.now();
     const { failures } = await store.bulk(body, { timeoutMs: bulkTimeoutMs, signal });

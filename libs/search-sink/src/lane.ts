@@ -14,6 +14,7 @@ export interface LaneOptions {
   readonly maxBulkBytes: number;
   readonly maxBulkDocuments: number;
   readonly bulkTimeoutMs: number;
+  readonly mayWrite: () => Promise<boolean>;
   readonly backoff: Backoff;
   readonly clock?: Clock;
   /** A bulk can never succeed: everything stops. */

@@ -38,6 +38,11 @@ export interface SearchSinkOptions {
   readonly backoff?: Backoff;
   /** Shortest time between two refreshes of an index while caught up; 0 never refreshes. Default 20. */
   readonly refreshIntervalMs?: number;
+  /**
+   * Asked before each bulk: whether the source still owns what it handed over. A process that was paused for longer than
+   * the index remembers deletes would otherwise bring rows back before it learns that its lanes are gone.
+   */
+  readonly mayWrite?: () => Promise<boolean>;
   readonly observer?: Partial<SearchObserver>;
   /** Functions of the library's user in place of ours. */
   readonly functions?: Partial<SearchFunctions>;
@@ -56,7 +61,8 @@ type Defaulted =
   | 'bulkTimeoutMs'
   | 'maxUnsettledBytes'
   | 'backoff'
-  | 'refreshIntervalMs';
+  | 'refreshIntervalMs'
+  | 'mayWrite';
 
 export type FullOptions = SearchSinkOptions & Required<Pick<SearchSinkOptions, Defaulted>>;
 
@@ -76,6 +82,7 @@ const DEFAULTS: Required<Pick<SearchSinkOptions, Defaulted>> = {
   maxUnsettledBytes: 32 * MIB,
   backoff: { initialMs: 100, maxMs: 5000 },
   refreshIntervalMs: 20,
+  mayWrite: () => Promise.resolve(true),
 };
 
 export function withDefaults(options: SearchSinkOptions): FullOptions {

@@ -129,3 +129,28 @@ test('flush resolves when every accepted batch has settled', async () => {
   await r.sink.flush(AbortSignal.timeout(10_000));
   expect(settled).toBe(3);
 });
+
+test('a bulk waits while the source may have lost its lane, and is never sent once the lane is revoked', async () => {
+  await using proxy = await faultProxy(endpoints().searchUrl);
+  let owned = true;
+  let asked = 0;
+  const mayWrite = async () => {
+    asked += 1;
+    return owned;
+  };
+  await using r = rig({ lanes: 1, mayWrite }, proxy.url);
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  await r.write([r.log.insert(orders, { id: n(1), note: 'ours' })]);
+  const before = proxy.bulks.length;
+  owned = false;
+  r.log.commit();
+  await r.begin([r.log.insert(orders, { id: n(2), note: 'of a lane that is gone' })]).accepted;
+  const from = asked;
+  await waitFor('the sink to ask again', () => asked > from + 2);
+  expect(proxy.bulks).toHaveLength(before);
+  await r.sink.revoke(0);
+  owned = true;
+  r.log.commit();
+  await r.write([r.log.insert(orders, { id: n(3), note: 'ours again' })]);
+  expect(Object.keys(await r.documents(`${r.schema}.orders`)).toSorted()).toEqual(['1', '3']);
+});

@@ -65,7 +65,7 @@ async function fromKafka(context: RunContext, route: Route, stdout: Writable): P
   if (route.target === 'stdout') return { source, sink: new StreamSink(stdout) };
   const store = openSearchStore(context.config);
   context.defer('search store', () => store.close());
-  return { source, sink: await searchTarget(context, store, letters.observed) };
+  return { source, sink: await searchTarget(context, store, letters.observed, () => source.ownsLanes()) };
 }
 
 /** A standby is ready too: it does its work, which is to wait. */

@@ -14,6 +14,8 @@ export async function searchTarget(
   context: RunContext,
   store: SearchStore,
   deadLetters: DeadLetterStore,
+  /** For sources that can lose what they handed over to another process. */
+  mayWrite?: () => Promise<boolean>,
 ): Promise<SearchSink> {
   const { config, log } = context;
   const policy = retryPolicy(config.search.retry);
@@ -39,6 +41,7 @@ export async function searchTarget(
     maxUnsettledBytes: Math.min(search.maxQueueBytes, config.route.memoryBytes),
     backoff: { initialMs: policy.initialMs, maxMs: policy.maxMs },
     observer: searchObserver(context),
+    ...(mayWrite === undefined ? {} : { mayWrite }),
     ...(search.index === null ? {} : { pinnedIndex: search.index }),
     ...(search.batchBytes === null ? {} : { maxBulkBytes: search.batchBytes }),
     ...(search.batchItems === null ? {} : { maxBulkDocuments: search.batchItems }),

@@ -166,6 +166,15 @@ export class BatchConsumer {
     return await this.#session.commit(this.#membership, offsets);
   }
 
+  /**
+   * Whether the broker still counts us in: false from the moment when others may own our partitions.
+   * @throws {PipelineError} with disposition `retry`
+   */
+  async isMember(): Promise<boolean> {
+    const membership = this.#membership;
+    return membership !== undefined && (await this.#session.isMember(membership));
+  }
+
   /** What the group, whichever member, has committed: next offsets by partition. */
   async committed(partitions: readonly number[]): Promise<Map<number, number>> {
     try {

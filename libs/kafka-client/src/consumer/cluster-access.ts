@@ -33,6 +33,17 @@ interface RawBroker extends Broker {
   joinGroup(request: {
     readonly memberId?: string;
   }): Promise<{ readonly generationId: number; readonly memberId: string }>;
+  heartbeat(request: Membership & { readonly groupId: string }): Promise<unknown>;
+}
+
+interface Membership {
+  readonly groupGenerationId: number;
+  readonly memberId: string;
+}
+
+/** One heartbeat now, beside those that the library sends from its own loop. */
+export async function heartbeatTo(broker: Broker, groupId: string, membership: Membership): Promise<void> {
+  await raw(broker).heartbeat({ groupId, ...membership });
 }
 
 /** Sends one Fetch and answers the partitions as byte ranges. */

@@ -7,8 +7,8 @@ import kafkajs, {
   type ConsumerGroupJoinEvent,
   type Kafka,
 } from 'kafkajs';
-import { hookJoins } from './cluster-access.ts';
-import { classifyConsumerFailure, isOwnershipLost } from './kafka-rules.ts';
+import { heartbeatTo, hookJoins } from './cluster-access.ts';
+import { classifyConsumerFailure, isOwnershipLost, isRebalancing } from './kafka-rules.ts';
 
 export interface GroupSessionOptions {
   readonly groupId: string;
@@ -139,6 +139,21 @@ export class GroupSession {
       return true;
     } catch (cause) {
       if (isOwnershipLost(cause)) return false;
+      throw classifyConsumerFailure(cause);
+    }
+  }
+
+  /**
+   * Asks the broker whether the membership still holds.
+   * @throws {PipelineError} with disposition `retry` when it could not be asked.
+   */
+  async isMember({ generationId: groupGenerationId, memberId }: Membership): Promise<boolean> {
+    try {
+      const coordinator = await this.#findCoordinator();
+      await heartbeatTo(coordinator, this.#options.groupId, { groupGenerationId, memberId });
+      return true;
+    } catch (cause) {
+      if (isOwnershipLost(cause)) return isRebalancing(cause);
       throw classifyConsumerFailure(cause);
     }
   }

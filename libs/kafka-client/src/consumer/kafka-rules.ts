@@ -61,6 +61,11 @@ export function isOwnershipLost(cause: unknown): boolean {
   return OWNERSHIP_LOST.has(typeOf(rootOf(cause)));
 }
 
+/** The group is coming together anew; until it has, its members own what they owned. */
+export function isRebalancing(cause: unknown): boolean {
+  return typeOf(rootOf(cause)) === 'REBALANCE_IN_PROGRESS';
+}
+
 /** The library wraps a failure once it has given up trying; the first one says what happened. */
 function rootOf(cause: unknown): unknown {
   let root = cause;

@@ -1,0 +1,25 @@
+/**
+ * For how long it is known that the partitions are ours. A broker that has just counted us in gives them to nobody else
+ * for the time of a session; a process that was stopped meanwhile, or a machine that slept, must ask again before it
+ * writes what others may have gone beyond.
+ */
+export class Lease {
+  readonly #isMember: () => Promise<boolean>;
+  readonly #lastsMs: number;
+  #until = { ticksMs: 0, clockMs: 0 };
+
+  /** @param lastsMs Well below the session timeout: it must cover the write that follows. */
+  constructor(isMember: () => Promise<boolean>, lastsMs: number) {
+    this.#isMember = isMember;
+    this.#lastsMs = lastsMs;
+  }
+
+  async holds(): Promise<boolean> {
+    // Counted from before the question. Two clocks: one stands still while a machine sleeps, the other can be set back.
+    const [ticksMs, clockMs] = [performance.now(), Date.now()];
+    if (ticksMs < this.#until.ticksMs && clockMs < this.#until.clockMs) return true;
+    if (!(await this.#isMember())) return false;
+    this.#until = { ticksMs: ticksMs + this.#lastsMs, clockMs: clockMs + this.#lastsMs };
+    return true;
+  }
+}
