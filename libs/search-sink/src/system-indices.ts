@@ -85,7 +85,7 @@ export async function readTableState(
     'GET',
     `/${names.tables}/_doc/${encodeURIComponent(tableId)}`,
     {
-      query: { realtime: true, preference: '_primary' },
+      query: await store.newest(),
       answers: [404],
     },
   );

@@ -48,6 +48,7 @@ export interface StoredDocument {
  * of the `SEARCH_*` codes.
  */
 export class SearchStore {
+  #newest: Record<string, string | boolean> | undefined;
   readonly #client: Client;
   readonly #codes = new ErrorCodes();
 
@@ -117,7 +118,7 @@ export class SearchStore {
     signal?: AbortSignal,
   ): Promise<Array<StoredDocument | null>> {
     const { text } = await this.request('POST', '/_mget', {
-      query: { realtime: true, preference: '_primary' },
+      query: await this.newest(),
       body: { docs: addresses.map(({ index, id }) => ({ _index: index, _id: id })) },
       ...(signal === undefined ? {} : { signal }),
     });
@@ -125,6 +126,23 @@ export class SearchStore {
     if (docs === undefined)
       throw new PipelineError('SEARCH_REQUEST_REFUSED', { detail: '_mget answered without docs' });
     return elementsOf(text, docs.start).map(({ start }) => storedDocument(text, start));
+  }
+
+  /**
+   * What makes a get by id show the newest state, refreshed or not. OpenSearch is asked for the primary, since replicas
+   * that copy segments do not know what is not refreshed; Elasticsearch has no such replicas and no such preference.
+   */
+  async newest(): Promise<Record<string, string | boolean>> {
+    this.#newest ??= (await this.#isOpenSearch())
+      ? { realtime: true, preference: '_primary' }
+      : { realtime: true };
+    return this.#newest;
+  }
+
+  /** OpenSearch always says what it is; an Elasticsearch made of its core alone has no page for that. */
+  async #isOpenSearch(): Promise<boolean> {
+    const { status, text } = await this.request('GET', '/', { answers: [400, 404, 405] });
+    return status === 200 && text.includes('"opensearch"');
   }
 
   async info(signal?: AbortSignal): Promise<StoreInfo> {
