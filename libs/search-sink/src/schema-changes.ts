@@ -240,6 +240,7 @@ export class SchemaChanges {
     const { added, version, drain } = change;
     const columns = mergeColumns(table.state.columns, added);
     const { missing, clashing } = this.#tables.compare(table.index, added);
+    const reformed = added.some((column) => isReformed(table.state.columns, column));
     if (!this.#options.handleDdl && table.state.columns.length > 0) {
       const fields = Object.keys(missing).length + clashing.length;
       if (fields > 0) {
@@ -254,7 +255,7 @@ export class SchemaChanges {
     } else {
       await this.#tables.putFields(table.index, missing);
     }
-    await this.#tables.save(table, { columns }, version);
+    await this.#stale(table, reformed ? ['retyped'] : [], version, columns);
   }
 
   async #stale(
@@ -263,12 +264,27 @@ export class SchemaChanges {
     version: bigint,
     columns: readonly KnownColumn[] = table.state.columns,
   ): Promise<void> {
-    const stale = union(table.state.stale, reasons);
-    await this.#tables.save(table, { stale, columns }, version);
-    if (reasons.length === 0) return;
+    const before = table.state.stale;
+    await this.#tables.save(table, { stale: union(before, reasons), columns }, version);
+    if (reasons.every((reason) => before.includes(reason))) return;
     const { schema, table: name } = table.state;
     this.#options.observer.notice('table_stale', { schema, table: name, reasons: reasons.join(',') });
   }
+}
+
+/**
+ * A column that only rows told of shows its domain or composite as text; once its shape is known, later values look
+ * otherwise than those that are there.
+ */
+function isReformed(known: readonly KnownColumn[], { id, type, base_type: base }: KnownColumn): boolean {
+  const column = known.find((one) => one.id === id);
+  return (
+    column !== undefined &&
+    column.base_type === undefined &&
+    base !== undefined &&
+    base !== type &&
+    base !== 'enum'
+  );
 }
 
 /** Whether a message under our prefix can be ours. */

@@ -5,7 +5,10 @@ let path: DirectPath;
 const sql = (text: string) => path.sql.query(text);
 
 beforeAll(async () => {
-  path = await DirectPath.start('ddl');
+  path = await DirectPath.start('ddl', {
+    before: `CREATE DOMAIN amount AS int; CREATE DOMAIN tags AS text[]; CREATE TYPE pair AS (a int, b text);
+      CREATE TABLE older (id int PRIMARY KEY, t tags); CREATE TABLE oldest (id int PRIMARY KEY, n amount, p pair)`,
+  });
 });
 
 afterAll(async () => {
@@ -74,6 +77,17 @@ describe('columns', () => {
     await sql('UPDATE retypes SET a = a');
     await path.settled();
     expect(await path.differences('retypes')).toEqual([]);
+  });
+
+  test('of domains and composites, in tables older than init: stale once their types are told', async () => {
+    await sql(`INSERT INTO older VALUES (1, '{a,b}'); INSERT INTO oldest VALUES (1, 5, '(1,x)')`);
+    await sql(`ALTER TABLE older ADD COLUMN c int; ALTER TABLE oldest ADD COLUMN c int`);
+    for (const table of ['older', 'oldest']) expect(await state(table)).toEqual(['stale: retyped']);
+    await sql(
+      `UPDATE older SET c = 1; UPDATE oldest SET c = 1; INSERT INTO oldest VALUES (2, 6, '(2,y)', 2)`,
+    );
+    await path.settled();
+    expect([...(await path.differences('older')), ...(await path.differences('oldest'))]).toEqual([]);
   });
 
   test('whose enum gets a value while its rows go on', async () => {
