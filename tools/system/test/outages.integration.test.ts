@@ -17,7 +17,7 @@ let memory: MemoryWatch;
 
 function workload(round: number): Workload {
   const { sql, prefix } = system;
-  return new Workload({ sql, prefix, schemas: SCHEMAS, seed: SEED + 100 * round, pauseMs: 150 });
+  return new Workload({ sql, prefix, schemas: SCHEMAS, seed: SEED + 100 * round, pauseMs: 500 });
 }
 
 beforeAll(async () => {
