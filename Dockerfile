@@ -2,15 +2,14 @@
 ARG BASE=node:22-bookworm-slim
 FROM ${BASE} AS build
 WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
+COPY package.json package-lock.json .npmrc tsconfig.base.json ./
 COPY libs libs
 COPY services services
-COPY tsconfig.base.json ./
-RUN npm ci --ignore-scripts --no-audit --no-fund \
- && npx tsc -b services/cli services/wal-producer services/search-indexer \
- && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund \
- && npm install --no-save --ignore-scripts --no-audit --no-fund "@node-rs/crc32@$(node -p "require('@node-rs/crc32/package.json').version")" \
- && rm -rf libs/*/src libs/*/test services/*/src services/*/test libs/test-kit
+RUN npm ci --ignore-scripts && npx tsc -b services/cli services/wal-producer services/search-indexer
+# What runs: production dependencies without the Node that the lockfile pins for checkouts, and no sources.
+RUN npm ci --omit=dev --ignore-scripts \
+ && rm -rf node_modules/node-linux-* node_modules/node-darwin-* node_modules/node-bin-* node_modules/node-win-* node_modules/.bin \
+           libs/*/src libs/*/test libs/test-kit services/*/src services/*/test services/*/tsconfig*.json libs/*/tsconfig*.json
 
 FROM ${BASE}
 ENV NODE_ENV=production NODE_OPTIONS="--enable-source-maps --max-semi-space-size=32"
