@@ -28,6 +28,7 @@ test('what is received is not confirmed; what is confirmed is, exactly', () => {
 
 test('it never goes back', () => {
   const { acknowledger } = setup();
+  acknowledger.records(lsn(30));
   acknowledger.confirm(lsn(30));
   acknowledger.confirm(lsn(20));
   acknowledger.found(lsn(5));
@@ -59,6 +60,7 @@ test('shapes are persisted before an LSN above them is confirmed', async () => {
     persisted = resolve;
   });
   const { acknowledger } = setup({ pending: true, checkpoint: () => gate });
+  acknowledger.records(lsn(20));
   acknowledger.confirm(lsn(20));
   expect(acknowledger.confirmed).toBe(lsn(10));
   persisted();
@@ -70,6 +72,7 @@ test('shapes that cannot be persisted hold the confirmation back until they can'
   let broken = true;
   const checkpoint = () => (broken ? Promise.reject(new Error('down')) : Promise.resolve());
   const { acknowledger, failures } = setup({ pending: true, checkpoint });
+  acknowledger.records(lsn(20));
   acknowledger.confirm(lsn(20));
   await acknowledger.settle();
   expect(acknowledger.confirmed).toBe(lsn(10));
@@ -78,4 +81,35 @@ test('shapes that cannot be persisted hold the confirmation back until they can'
   acknowledger.retry();
   await acknowledger.settle();
   expect(acknowledger.confirmed).toBe(lsn(20));
+});
+
+test('after a reconnect an outcome of before waits until the stream has passed it again', () => {
+  const { acknowledger } = setup();
+  acknowledger.records(lsn(20));
+  acknowledger.records(lsn(30));
+  acknowledger.idle(lsn(40));
+  expect(acknowledger.found(lsn(10))).toBe(lsn(10));
+  acknowledger.confirm(lsn(30)); // the shapes of 20 and 30 are not known yet
+  expect(acknowledger.confirmed).toBe(lsn(10));
+  acknowledger.records(lsn(20));
+  expect(acknowledger.confirmed).toBe(lsn(20));
+  acknowledger.records(lsn(30));
+  acknowledger.idle(lsn(35));
+  expect(acknowledger.confirmed).toBe(lsn(35));
+  acknowledger.idle(lsn(40));
+  expect(acknowledger.confirmed).toBe(lsn(40));
+});
+
+test('a reconnect while shapes are persisted does not lower what they allow', async () => {
+  let persisted = nothing;
+  const gate = new Promise<void>((resolve) => {
+    persisted = resolve;
+  });
+  const { acknowledger } = setup({ pending: true, checkpoint: () => gate });
+  acknowledger.records(lsn(20));
+  acknowledger.confirm(lsn(20));
+  acknowledger.found(lsn(25));
+  persisted();
+  await acknowledger.settle();
+  expect(acknowledger.confirmed).toBe(lsn(25));
 });

@@ -17,15 +17,16 @@ export interface AcknowledgerOptions {
  * us, or the end of WAL of a keepalive outside transactions) is confirmed as well, so that an idle publication does not
  * hold WAL.
  *
- * A confirmation that belongs to an earlier connection is as good as any other. Positions do not depend on the
- * connection: everything below the checkpoint is durable, and what the server sends again below it is a duplicate that
- * sinks drop by position. Nothing between is skipped either: the session in progress goes on from where it started, the LSN
- * only decides where the *next* START begins. So late outcomes need no generation number.
+ * A confirmation that belongs to an earlier connection is as good as any other for the sinks: positions do not depend on
+ * the connection. Shapes do: a START takes up the history as of where it begins, so what an earlier connection had learned
+ * above that point is known again only when it came again. Until then such a confirmation waits.
  */
 export class Acknowledger {
   readonly #options: AcknowledgerOptions;
   #confirmed: Lsn;
   #target: Lsn;
+  /** What the running session has received, shapes included. */
+  #ceiling: Lsn;
   /** End of the last transaction that has records. */
   #lastRecords: Lsn;
   /** Up to here nothing but `#idleFloor` and what precedes it has records. */
@@ -38,6 +39,7 @@ export class Acknowledger {
     this.#options = options;
     this.#confirmed = start;
     this.#target = start;
+    this.#ceiling = start;
     this.#lastRecords = start;
     this.#idle = start;
     this.#idleFloor = start;
@@ -47,19 +49,26 @@ export class Acknowledger {
     return this.#confirmed;
   }
 
-  /** The slot as found at a START: raises the confirmed position, never lowers it. */
-  found(slot: Lsn): void {
+  /**
+   * The slot as found before a START: raises the confirmed position, never lowers it. Answers where to start; until the
+   * stream has passed a point above it, nothing there is confirmed.
+   */
+  found(slot: Lsn): Lsn {
     if (slot > this.#confirmed) this.#confirmed = slot;
     if (slot > this.#target) this.#target = slot;
+    this.#ceiling = this.#confirmed;
+    return this.#confirmed;
   }
 
   /** A transaction with records ended. */
   records(endLsn: Lsn): void {
     if (endLsn > this.#lastRecords) this.#lastRecords = endLsn;
+    this.#passed(endLsn);
   }
 
   /** Outside transactions: everything below `lsn` was received. */
   idle(lsn: Lsn): void {
+    this.#passed(lsn);
     if (lsn <= this.#idle) return;
     this.#idle = lsn;
     this.#idleFloor = this.#lastRecords;
@@ -73,7 +82,7 @@ export class Acknowledger {
 
   /** Tries again what failed. Cheap when nothing did. */
   retry(): void {
-    if (this.#target > this.#confirmed) this.#work();
+    if (this.#goal > this.#confirmed) this.#work();
   }
 
   /** Persists what was confirmed so far, and resolves when that is done or failed. */
@@ -81,6 +90,17 @@ export class Acknowledger {
     await this.#working;
     this.retry();
     await this.#working;
+  }
+
+  get #goal(): Lsn {
+    return this.#target < this.#ceiling ? this.#target : this.#ceiling;
+  }
+
+  /** A late confirmation that waited for this point takes effect. */
+  #passed(lsn: Lsn): void {
+    if (lsn <= this.#ceiling) return;
+    this.#ceiling = lsn;
+    this.#again();
   }
 
   #raise(lsn: Lsn): void {
@@ -91,11 +111,12 @@ export class Acknowledger {
 
   #work(): void {
     if (this.#working !== undefined) return;
-    if (!this.#options.history.pendingCheckpoint(this.#target)) {
-      this.#reach(this.#target);
+    const goal = this.#goal;
+    if (!this.#options.history.pendingCheckpoint(goal)) {
+      this.#reach(goal);
       return;
     }
-    this.#working = this.#persist()
+    this.#working = this.#persist(goal)
       .catch((cause: unknown) => {
         this.#failed = true;
         this.#options.onFailure(cause);
@@ -106,20 +127,19 @@ export class Acknowledger {
       .then(() => this.#again());
   }
 
-  async #persist(): Promise<void> {
-    const lsn = this.#target;
+  async #persist(lsn: Lsn): Promise<void> {
     await this.#options.history.checkpoint(lsn);
     this.#reach(lsn);
   }
 
-  /** The target may have grown meanwhile. After a failure the next retry is soon enough. */
+  /** The goal may have grown meanwhile. After a failure the next retry is soon enough. */
   #again(): void {
-    if (!this.#failed && this.#target > this.#confirmed) this.#work();
+    if (!this.#failed && this.#goal > this.#confirmed) this.#work();
   }
 
   #reach(lsn: Lsn): void {
     this.#failed = false;
-    this.#confirmed = lsn;
+    if (lsn > this.#confirmed) this.#confirmed = lsn;
     this.#options.onAdvance();
   }
 }

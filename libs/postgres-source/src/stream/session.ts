@@ -97,8 +97,7 @@ export class StreamSession implements ReplicationHandler {
     if (acknowledger.confirmed > found.serverLsn) {
       throw new PipelineError('PG_POSITION_AHEAD', { facts: { slot } });
     }
-    acknowledger.found(found.slot.confirmedFlushLsn);
-    const from = acknowledger.confirmed;
+    const from = acknowledger.found(found.slot.confirmedFlushLsn);
     facts.confirmedLsn = from;
     facts.serverLsn = found.serverLsn;
     this.#liveness = livenessFor(found.walSenderTimeoutMs, statusIntervalMs);
