@@ -204,11 +204,10 @@ export const kafkaSettings = {
       yaml: ['target.kafka.batch.size'],
       doc: 'Upper bound of the records of a batch. Unset: adaptive.',
     }),
-    maxQueueBytes: setting(BYTES, {
+    maxQueueBytes: optional(BYTES, {
       env: 'PGSTREAM_KAFKA_WRITER_MAX_QUEUE_BYTES',
       yaml: ['target.kafka.batch.max_queue_bytes'],
-      default: 100 * 2 ** 20,
-      doc: 'Upper bound of the bytes that are accepted and not yet acknowledged.',
+      doc: 'Upper bound of the bytes that are accepted and not yet acknowledged. Unset: 8 MiB, which keeps every broker busy.',
     }),
     ignoreSendErrors: setting(refusedWhenTrue('it would lose records without a word'), {
       env: 'PGSTREAM_KAFKA_WRITER_BATCH_IGNORE_SEND_ERRORS',

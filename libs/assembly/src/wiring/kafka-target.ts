@@ -68,7 +68,7 @@ function sinkOptions(
   postgres: PostgresEnd,
   deadLetters: DeadLetterStore,
 ): KafkaSinkOptions {
-  const { config, log } = context;
+  const { config, log, signal } = context;
   const { topic, writer } = config.kafka;
   const { state } = postgres.start;
   return {
@@ -94,9 +94,10 @@ function sinkOptions(
     ...knownTopic(postgres, topic.name),
     deadLetters,
     onEvent: (event) => logEvent(log, event),
+    signal,
     compression: writer.compression ?? (HAS_ZSTD ? 'zstd' : 'none'),
-    maxQueueBytes: writer.maxQueueBytes,
     heartbeatIntervalMs: writer.heartbeatIntervalMs,
+    ...(writer.maxQueueBytes === null ? {} : { maxQueueBytes: writer.maxQueueBytes }),
     ...(writer.batchBytes === null ? {} : { maxBatchBytes: writer.batchBytes }),
     ...(writer.batchRecords === null ? {} : { maxBatchRecords: writer.batchRecords }),
   };
