@@ -8,7 +8,7 @@ import {
   type KafkaLogLine,
   type TopicFacts,
 } from '@pgstream/kafka-client';
-import { PipelineError } from '@pgstream/failure';
+import { PipelineError, systemClock } from '@pgstream/failure';
 import type { DeadLetterStore, Lsn } from '@pgstream/wal-event';
 import { KafkaSink } from './kafka-sink.ts';
 import type { Keying } from './key.ts';
@@ -50,6 +50,8 @@ export interface KafkaSinkOptions {
   readonly deliveryTimeoutMs?: number;
   readonly heartbeatIntervalMs?: number;
   readonly renewIntervalMs?: number;
+  /** Ends an opening that waits for a predecessor; afterwards `close` does. */
+  readonly signal?: AbortSignal;
 }
 
 export type KafkaSinkEvent =
@@ -78,6 +80,8 @@ interface Opening {
   readonly cluster: Cluster;
   readonly producer: IdempotentProducer;
   readonly log: LogReader;
+  /** Nobody wants the sink any more. */
+  readonly ending: AbortController;
 }
 
 /**
@@ -98,16 +102,22 @@ export async function openKafkaSink(options: KafkaSinkOptions): Promise<KafkaSin
     deliveryTimeoutMs,
   });
   const log = new LogReader(cluster, deliveryTimeoutMs);
+  const ending = new AbortController();
+  const onAbort = () => ending.abort(settings.signal?.reason);
+  if (settings.signal?.aborted === true) onAbort();
+  settings.signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    return await open({ settings, facts, routing, cluster, producer, log });
+    return await open({ settings, facts, routing, cluster, producer, log, ending });
   } catch (cause) {
     cluster.close();
     throw cause;
+  } finally {
+    settings.signal?.removeEventListener('abort', onAbort);
   }
 }
 
 async function open(opening: Opening): Promise<KafkaSink> {
-  const { settings, facts, routing, cluster, producer, log } = opening;
+  const { settings, facts, routing, cluster, producer, log, ending } = opening;
   await cluster.refresh();
   if (settings.expectedTopicId !== undefined && settings.expectedTopicId !== cluster.topicId) {
     throw new PipelineError('KAFKA_TOPIC_REPLACED', { detail: `Topic ${settings.topic}.` });
@@ -139,7 +149,9 @@ async function open(opening: Opening): Promise<KafkaSink> {
   for (const timer of timers) timer.unref();
   const release = () => {
     for (const timer of timers) clearInterval(timer);
-    sender.fail(new PipelineError('KAFKA_UNREACHABLE', { detail: 'The sink was closed.' }));
+    const closed = new PipelineError('KAFKA_UNREACHABLE', { detail: 'The sink was closed.' });
+    ending.abort(closed);
+    sender.fail(closed);
     cluster.close();
   };
   const { keying } = settings;
@@ -153,7 +165,8 @@ async function open(opening: Opening): Promise<KafkaSink> {
 }
 
 /** Checks before it fences, so that a wrong configuration does not stop the right producer. */
-async function recover({ settings, facts, routing, producer, log }: Opening): Promise<PartitionTail[]> {
+async function recover(opening: Opening): Promise<PartitionTail[]> {
+  const { settings, facts, routing, producer, log, ending } = opening;
   const { topic, sourceId, isConfirmed, epoch, deliveryTimeoutMs } = settings;
   const before = await readTails(log, facts.partitions, topic);
   await checkRouting(before, await findHeartbeats(log, before), { topic, sourceId, routing, isConfirmed });
@@ -166,21 +179,21 @@ async function recover({ settings, facts, routing, producer, log }: Opening): Pr
   const stranger = before.some(({ producerId }) => producerId >= 0n && producerId !== producer.producerId);
   if (stranger) {
     settings.onEvent({ kind: 'waiting_for_predecessor', waitMs: deliveryTimeoutMs });
-    await new Promise((resolve) => setTimeout(resolve, deliveryTimeoutMs));
+    await systemClock.sleep(deliveryTimeoutMs, ending.signal);
   }
   return await readTails(log, facts.partitions, topic);
 }
 
 /** The broker may hand out another producer id after a long idle time; then nobody else may have written meanwhile. */
 async function renew(
-  { settings, facts, producer, log }: Opening,
+  { settings, facts, producer, log, ending }: Opening,
   queues: readonly PartitionQueue[],
 ): Promise<void> {
   const known = producer.producerId;
   await producer.init();
   if (producer.producerId === known) return;
   settings.onEvent({ kind: 'waiting_for_predecessor', waitMs: settings.deliveryTimeoutMs });
-  await new Promise((resolve) => setTimeout(resolve, settings.deliveryTimeoutMs));
+  await systemClock.sleep(settings.deliveryTimeoutMs, ending.signal);
   const tails = await readTails(log, facts.partitions, settings.topic);
   const strange = tails.find(({ dataOffset }, partition) => dataOffset !== queues[partition]?.dataOffset);
   if (strange === undefined) return;

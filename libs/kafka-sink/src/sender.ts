@@ -39,6 +39,8 @@ const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 const HEARTBEAT_EVERY_BYTES = 4 * 1024 * 1024;
 /** What a record adds to the queue beside its value and key. */
 const RECORD_BYTES = 40;
+/** What a header adds beside its key and value. */
+const HEADER_BYTES = 10;
 
 interface Taken extends Omit<Sent, 'batch'> {
   readonly batch: Buffer | Promise<Buffer>;
@@ -98,7 +100,7 @@ export class Sender {
     delivery: Delivery,
     headers?: readonly RecordHeader[],
   ): QueuedBatch {
-    const size = end - start + key.length + RECORD_BYTES;
+    const size = end - start + key.length + RECORD_BYTES + (headers === undefined ? 0 : bytesOf(headers));
     const batch = queue.batchFor(size);
     batch.writer.add(key, source, start, end, timestampMs, headers);
     batch.bytes += size;
@@ -304,6 +306,10 @@ export class Sender {
   #wake(): void {
     for (const resolve of this.#waiters.splice(0)) resolve();
   }
+}
+
+function bytesOf(headers: readonly RecordHeader[]): number {
+  return headers.reduce((sum, { key, value }) => sum + key.length + value.length + HEADER_BYTES, 0);
 }
 
 export function heartbeatBatch(heartbeat: Parameters<typeof encodeHeartbeat>[0]): Buffer {

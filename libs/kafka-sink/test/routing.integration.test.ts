@@ -271,3 +271,17 @@ function ddl(id: number, schemaName: string, changes: readonly ShapeChange[]) {
   };
   return { id, action: 'M' as const, message: { prefix: DDL_PREFIX, content: JSON.stringify(change) } };
 }
+
+test('a stop ends the wait for requests of an earlier producer', async () => {
+  const topic = await written();
+  const stop = new AbortController();
+  const opening = bench.open(topic, {
+    slotName: uniqueName('slot'),
+    deliveryTimeoutMs: 600_000,
+    signal: stop.signal,
+    onEvent: ({ kind }) => {
+      if (kind === 'waiting_for_predecessor') setImmediate(() => stop.abort(new Error('stopped')));
+    },
+  });
+  await expect(opening).rejects.toThrow('stopped');
+});
