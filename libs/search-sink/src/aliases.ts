@@ -97,3 +97,9 @@ export function generationOf(index: IndexState): number {
   const generation = metaOf(index)?.['generation'];
   return typeof generation === 'number' ? generation : 1;
 }
+
+/** Of the source whose rows the index was made for. */
+export function epochOf(index: IndexState): number {
+  const epoch = metaOf(index)?.['epoch'];
+  return typeof epoch === 'number' ? epoch : 1;
+}

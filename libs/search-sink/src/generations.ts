@@ -27,6 +27,7 @@ export class Generations {
   async next(
     table: TableIndex,
     change: { columns: readonly KnownColumn[]; clashing: readonly string[]; version: bigint },
+    signal: AbortSignal,
   ): Promise<void> {
     const { functions, tables, observer } = this.#options;
     const { state, index } = table;
@@ -48,11 +49,11 @@ export class Generations {
       version,
     );
     observer.notice('index_generation', { from, to: name, fields: clashing.join(',') });
-    await this.finish(table);
+    await this.finish(table, signal);
   }
 
   /** Ends a change of generation, also one that another process began. */
-  async finish(table: TableIndex): Promise<void> {
+  async finish(table: TableIndex, signal: AbortSignal): Promise<void> {
     const { store, tables } = this.#options;
     const { copying_from: from, index: to, alias, retyped_fields: retyped } = table.state;
     if (from === null || table.dropped) return;
@@ -63,7 +64,7 @@ export class Generations {
         ...(present.aliases.includes(writeAlias) ? [{ remove: { index: from, alias: writeAlias } }] : []),
         { add: { index: to, alias: writeAlias } },
       ]);
-      await copyAll(store, from, to, (source) => forgetFields(source, retyped));
+      await copyAll(store, { from, to, edit: (source) => forgetFields(source, retyped) }, signal);
       await changeAliases(store, [{ add: { index: to, alias } }, { remove_index: { index: from } }]);
     }
     table.index.name = to;

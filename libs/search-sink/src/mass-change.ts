@@ -52,7 +52,10 @@ async function send(store: SearchStore, lines: readonly string[], signal: AbortS
 
 const MAX_ROUNDS = 50;
 
-/** Deletes the documents of a table that are older than the fence, until none is left. Nothing may be in flight. */
+/**
+ * Deletes the documents of a table that are older than the fence, until none is left. Nothing may be in flight.
+ * @throws {PipelineError} SEARCH_DELETE_INCOMPLETE, to be tried again, where documents stay whatever is done.
+ */
 export async function deleteOlder(
   store: SearchStore,
   table: TableIndex,
@@ -69,6 +72,9 @@ export async function deleteOlder(
     // oxlint-disable-next-line no-await-in-loop -- until nothing older is left
     if ((await changeAll(store, { index, query, sources: false, change }, signal)) === 0) return;
   }
+  throw new PipelineError('SEARCH_DELETE_INCOMPLETE', {
+    detail: `${index}: documents of ${table.state.schema}.${table.state.table} are left after ${MAX_ROUNDS} rounds.`,
+  });
 }
 
 /** Rewrites the sources of documents; `edit` answers `null` where a document is as it should be. */
@@ -92,16 +98,15 @@ export async function editOlder(
 /** Copies all documents into another index, with their versions. What is newer there stays. */
 export async function copyAll(
   store: SearchStore,
-  from: string,
-  to: string,
-  edit: (source: string) => string,
+  copy: { readonly from: string; readonly to: string; readonly edit: (source: string) => string },
+  signal: AbortSignal,
 ): Promise<void> {
-  const { signal } = new AbortController();
-  await refreshIndices(store, [from]);
+  const { from, to, edit } = copy;
+  await refreshIndices(store, [from], { signal });
   const change: Change = ({ id, version, source }) =>
     `${actionLine('index', to, id, version)}${edit(source)}\n`;
   await changeAll(store, { index: from, query: { match_all: {} }, sources: true, change }, signal);
-  await refreshIndices(store, [to]);
+  await refreshIndices(store, [to], { signal });
 }
 
 function actionLine(action: 'index' | 'delete', index: string, id: string, version: string): string {

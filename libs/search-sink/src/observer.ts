@@ -28,6 +28,7 @@ export interface SearchObserver {
 export type SearchNotice =
   | 'index_created'
   | 'index_missing'
+  | 'table_state_missing'
   | 'index_generation'
   | 'schema_change_applied'
   | 'schema_change_ignored'

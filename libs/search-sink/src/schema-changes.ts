@@ -15,8 +15,8 @@ import { deleteOlder } from './mass-change.ts';
 import type { SearchObserver } from './observer.ts';
 import { rewriteRows } from './row-rewrite.ts';
 import type { SystemNames } from './system-indices.ts';
-import type { KnownColumn, TableIndex } from './table-index.ts';
-import { mergeColumns, newColumns, type Tables } from './tables.ts';
+import { mergeColumns, newColumns, type KnownColumn, type TableIndex } from './table-index.ts';
+import type { Tables } from './tables.ts';
 
 export interface SchemaChangesOptions {
   readonly store: SearchStore;
@@ -58,13 +58,14 @@ export class SchemaChanges {
   }
 
   /** Before a row of a table, or of columns, that were not met yet. Nothing else need be drained for that. */
-  async openForRow(row: RowOfTable, drain: () => Promise<void>): Promise<void> {
+  async openForRow(row: RowOfTable, drain: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const { ref, columns, version } = row;
     const table = await this.#tables.open(ref, columns, version);
     if (table.dropped || columns.length === 0) return;
-    await this.#generations.finish(table);
+    await this.#generations.finish(table, signal);
     const added = newColumns(table.state.columns, columns);
-    if (added.length > 0 && version >= table.version) await this.#reshape(table, { added, version, drain });
+    if (added.length > 0 && version >= table.version)
+      await this.#reshape(table, { added, version, drain }, signal);
     // A row that is older than the shape may show columns that are gone by now: they stay in `_source`.
     table.mapped.add(columns);
   }
@@ -72,8 +73,10 @@ export class SchemaChanges {
   /** The index of a table was not there when a bulk came: dropped, or removed by hand. */
   async missing(table: TableIndex): Promise<'gone' | 'again'> {
     this.#tables.forget(table);
-    const current = await this.#tables.find(table.tableId);
-    if (current === null || current.dropped) return 'gone';
+    const found = await this.#tables.find(table.tableId);
+    if (found?.dropped ?? table.dropped) return 'gone';
+    // No DROP removes the state: somebody did by hand, and the rows are still wanted.
+    const current = found ?? (await this.#tables.restore(table));
     const { state } = current;
     const ref = refOf(state.table_id, state.schema, state.table);
     const present = await this.#tables.readPhysical(current.index.writeAlias);
@@ -124,7 +127,7 @@ export class SchemaChanges {
         }
         return;
       case 'table_created':
-        await this.#create(change.table, fence.version);
+        await this.#create(change.table, fence.version, signal);
         return;
       case 'table_dropped': {
         const table = await this.#tables.find(change.table_id);
@@ -139,13 +142,13 @@ export class SchemaChanges {
     }
   }
 
-  async #create(shape: TableShape, version: bigint): Promise<void> {
+  async #create(shape: TableShape, version: bigint, signal: AbortSignal): Promise<void> {
     // A table without a key has no documents, so it needs no index.
     if (shape.identity_columns.length === 0) return;
     const ref = refOf(shape.table_id, shape.schema, shape.name);
     const table = await this.#tables.open(ref, shape.columns, version);
     if (version < table.version || table.dropped) return;
-    await this.#reshape(table, { added: shape.columns, version, drain: async () => {} });
+    await this.#reshape(table, { added: shape.columns, version, drain: async () => {} }, signal);
   }
 
   async #drop(table: TableIndex, fence: Fence, signal: AbortSignal): Promise<void> {
@@ -171,7 +174,11 @@ export class SchemaChanges {
     if (table.dropped || fence.version < table.version) return;
     await this.#rename(table, shape, fence.version);
     if (!this.#options.handleDdl) return;
-    await this.#reshape(table, { added: shape.columns, version: fence.version, drain: async () => {} });
+    await this.#reshape(
+      table,
+      { added: shape.columns, version: fence.version, drain: async () => {} },
+      signal,
+    );
     const { fieldOf } = this.#options.functions;
     const stale = await rewriteRows(
       { ...this.#options, shared: this.#options.functions.naming.shared },
@@ -181,9 +188,10 @@ export class SchemaChanges {
     await this.#stale(table, [...change.stale, ...stale], fence.version, shape.columns);
   }
 
-  /** Points the alias at the table's new name. */
+  /** Points the alias at the table's new name. A record that comes again may tell of a name of before. */
   async #rename(table: TableIndex, to: { schema: string; name: string }, version: bigint): Promise<void> {
     const { state } = table;
+    if (version < table.version) return;
     if (state.schema === to.schema && state.table === to.name) return;
     const name = `${to.schema}.${to.name}`;
     const moved = this.#options.handleDdl
@@ -236,6 +244,7 @@ export class SchemaChanges {
   async #reshape(
     table: TableIndex,
     change: { added: readonly KnownColumn[]; version: bigint; drain: () => Promise<void> },
+    signal: AbortSignal,
   ): Promise<void> {
     const { added, version, drain } = change;
     const columns = mergeColumns(table.state.columns, added);
@@ -251,7 +260,7 @@ export class SchemaChanges {
     }
     if (clashing.length > 0) {
       await drain();
-      await this.#generations.next(table, { columns, clashing, version });
+      await this.#generations.next(table, { columns, clashing, version }, signal);
     } else {
       await this.#tables.putFields(table.index, missing);
     }

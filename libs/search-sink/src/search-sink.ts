@@ -195,7 +195,7 @@ export class SearchSink implements Sink {
     const columns = reader.columns.count < 0 ? [] : reader.columns.columns;
     const version = this.#functions.version(batch.commitLsns[at] ?? 0n, batch.seqs[at] ?? 0);
     await this.#steady.run(signal, async () =>
-      this.#schema.openForRow({ ref, columns, version }, async () => this.#drain(signal)),
+      this.#schema.openForRow({ ref, columns, version }, async () => this.#drain(signal), signal),
     );
   }
 

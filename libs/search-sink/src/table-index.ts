@@ -80,3 +80,25 @@ export class TableIndex {
     return this.state.dropped;
   }
 }
+
+/** Columns of a row that the table does not have yet, or has under another name or type. */
+export function newColumns(known: readonly KnownColumn[], row: readonly ColumnSpec[]): ColumnSpec[] {
+  const byId = new Map(known.map((column) => [column.id, column]));
+  return row.filter(({ id, name, type }) => {
+    const column = byId.get(id);
+    return column === undefined || column.name !== name || column.type !== type;
+  });
+}
+
+export function mergeColumns(known: readonly KnownColumn[], changed: readonly KnownColumn[]): KnownColumn[] {
+  const byId = new Map(known.map((column) => [column.id, column]));
+  for (const column of changed) byId.set(column.id, column);
+  return [...byId.values()];
+}
+
+/** Of a field in a mapping. */
+export function fieldTypeOf(mapping: unknown): string {
+  if (typeof mapping !== 'object' || mapping === null) return '';
+  const type: unknown = Reflect.get(mapping, 'type');
+  return typeof type === 'string' ? type : 'object';
+}

@@ -1,5 +1,5 @@
 import { PipelineError } from '@pgstream/failure';
-import { claimAlias, generationOf, isOurs, tableIdOf } from './aliases.ts';
+import { claimAlias, epochOf, generationOf, isOurs, tableIdOf } from './aliases.ts';
 import {
   changeAliases,
   createIndex,
@@ -9,7 +9,7 @@ import {
   type Properties,
   type SearchStore,
 } from '@pgstream/search-store';
-import type { ColumnSpec, TableRef } from '@pgstream/wal-event';
+import type { TableRef } from '@pgstream/wal-event';
 import { PGSTREAM_MAPPING } from './document/index.ts';
 import type { BoundFunctions } from './functions.ts';
 
@@ -21,7 +21,7 @@ import {
   writeTableState,
   type SystemNames,
 } from './system-indices.ts';
-import { PhysicalIndex, TableIndex, type KnownColumn, type TableState } from './table-index.ts';
+import { fieldTypeOf, PhysicalIndex, TableIndex, type KnownColumn, type TableState } from './table-index.ts';
 
 type TableNames = Pick<TableRef, 'schema' | 'table' | 'tableId'>;
 
@@ -134,6 +134,20 @@ export class Tables {
     this.countStale();
   }
 
+  /** Stores the state of a table once more whose document was removed by hand, and the index of states with it. */
+  async restore(table: TableIndex): Promise<TableIndex> {
+    const { store, names, observer } = this.#options;
+    this.#systemReady = false;
+    await this.prepare();
+    const { state } = table;
+    // The version of the removal is remembered for a while: it is one above that of the document.
+    const later = { ...state, version: String(table.version + 1n) };
+    const restored = (await writeTableState(store, names, state)) ? state : later;
+    if (restored === later) await writeTableState(store, names, later);
+    observer.notice('table_state_missing', { schema: state.schema, table: state.table });
+    return this.#attach(restored);
+  }
+
   countStale(): void {
     let stale = 0;
     for (const { state } of this.#byId.values()) if (state.stale.length > 0 && !state.dropped) stale += 1;
@@ -151,7 +165,7 @@ export class Tables {
     for (const [field, mapping] of Object.entries(wanted)) {
       const { [field]: present } = index.properties;
       if (present === undefined) missing[field] = mapping;
-      else if (typeOf(present) !== typeOf(mapping)) clashing.push(field);
+      else if (fieldTypeOf(present) !== fieldTypeOf(mapping)) clashing.push(field);
     }
     return { missing, clashing };
   }
@@ -175,7 +189,9 @@ export class Tables {
       settings: settingsOf(indexSettings),
       mappings: {
         dynamic: false,
-        _meta: { pgstream: { table_id: functions.naming.shared ? '' : ref.tableId, generation } },
+        _meta: {
+          pgstream: { table_id: functions.naming.shared ? '' : ref.tableId, generation, epoch: this.epoch },
+        },
         properties: {
           ...functions.mapping(columns),
           _pgstream: PGSTREAM_MAPPING,
@@ -264,6 +280,13 @@ export class Tables {
     if (holder.name === alias || !isOurs(holder)) {
       throw new PipelineError('SEARCH_INDEX_FOREIGN', { detail: `${alias} is ${holder.name}.` });
     }
+    // Its rows would have higher versions than those that come now, which would be taken for old ones.
+    if (epochOf(holder) < this.epoch) {
+      throw new PipelineError('SEARCH_INDEX_OF_EARLIER_EPOCH', {
+        detail: `${holder.name} is of epoch ${epochOf(holder)}, the records are of epoch ${this.epoch}.`,
+        facts: { index: holder.name },
+      });
+    }
     return { name: holder.name, generation: generationOf(holder) };
   }
 
@@ -319,27 +342,6 @@ export class Tables {
     if (table.dropped) builder.forgetShape(table.tableId);
     else builder.setShape(table.tableId, table.state.columns);
   }
-}
-
-/** Columns of a row that the table does not have yet, or has under another name or type. */
-export function newColumns(known: readonly KnownColumn[], row: readonly ColumnSpec[]): ColumnSpec[] {
-  const byId = new Map(known.map((column) => [column.id, column]));
-  return row.filter(({ id, name, type }) => {
-    const column = byId.get(id);
-    return column === undefined || column.name !== name || column.type !== type;
-  });
-}
-
-export function mergeColumns(known: readonly KnownColumn[], changed: readonly KnownColumn[]): KnownColumn[] {
-  const byId = new Map(known.map((column) => [column.id, column]));
-  for (const column of changed) byId.set(column.id, column);
-  return [...byId.values()];
-}
-
-function typeOf(mapping: unknown): string {
-  if (typeof mapping !== 'object' || mapping === null) return '';
-  const type: unknown = Reflect.get(mapping, 'type');
-  return typeof type === 'string' ? type : 'object';
 }
 
 /** Ours under the user's, with full names: the server takes both forms, and must not be given one setting twice. */

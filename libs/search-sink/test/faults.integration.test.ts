@@ -154,3 +154,33 @@ test('a bulk waits while the source may have lost its lane, and is never sent on
   await r.write([r.log.insert(orders, { id: n(3), note: 'ours again' })]);
   expect(Object.keys(await r.documents(`${r.schema}.orders`)).toSorted()).toEqual(['1', '3']);
 });
+
+test('TRUNCATE does not end while the store keeps what it says to have deleted', async () => {
+  await using proxy = await faultProxy(endpoints().searchUrl);
+  await using r = rig({ lanes: 1 }, proxy.url);
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  await r.write([r.log.insert(orders, { id: n(1), note: 'x' })]);
+  const body = JSON.stringify({ took: 1, errors: false, items: [{ delete: { status: 200 } }] });
+  for (let i = 0; i < 60; i += 1) proxy.script.push({ status: 200, body });
+  r.log.commit();
+  await r.write([r.log.truncate(orders)]);
+  expect(await r.documents(`${r.schema}.orders`)).toEqual({});
+  expect(r.notices).toContainEqual(
+    expect.objectContaining({ facts: expect.objectContaining({ code: 'SEARCH_DELETE_INCOMPLETE' }) }),
+  );
+});
+
+test('a stop ends the copy into a new generation that the store does not answer', async () => {
+  await using proxy = await faultProxy(endpoints().searchUrl);
+  await using r = rig({ lanes: 1 }, proxy.url);
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  await r.write([r.log.insert(orders, { id: n(1), note: 'x' })]);
+  proxy.script.push('hold');
+  orders.types['note'] = 'bigint';
+  r.log.commit();
+  const change = r.begin([r.log.altered(orders, {})]);
+  await proxy.held();
+  await r.sink.close();
+  await expect(change.accepted).rejects.toThrow('search sink closed');
+  await expect(change.settled).rejects.toThrow('search sink closed');
+});

@@ -1,6 +1,6 @@
 import { readIndices } from '@pgstream/search-store';
 import { SearchDeadLetterStore, tableNaming } from '../src/index.ts';
-import { FakeTable, number as n, rig, type Rig } from './support.ts';
+import { FakeTable, number as n, rig, writeTo, type Rig } from './support.ts';
 
 const ORDERS = { id: 'bigint', note: 'text' };
 
@@ -50,6 +50,29 @@ test('a pinned index with one table has plain ids; a clashing field of a second 
   });
   await r.store.request('DELETE', `/${name}-1`);
 });
+
+test.each(['pinned', 'pgstream'] as const)(
+  'layout %s: rows of a new epoch are refused, not taken for old ones; an index made anew takes them',
+  async (layout) => {
+    const name = `pin_${process.pid}_${Date.now()}`;
+    await using r = rig(layout === 'pinned' ? { pinnedIndex: name } : { layout });
+    await r.write([r.log.insert(table(r), { id: n(1), note: 'before' })]);
+    r.log.startOver();
+    const restored = r.newSink();
+    const later = r.log.insert(table(r), { id: n(1), note: 'after' });
+    await expect(writeTo(restored, [later])).rejects.toMatchObject({
+      code: 'SEARCH_INDEX_OF_EARLIER_EPOCH',
+      exitCode: 78,
+    });
+    const alias = layout === 'pinned' ? name : r.schema;
+    await r.store.request('DELETE', `/${alias}-1`);
+    await writeTo(r.newSink(), [later]);
+    const [only, ...more] = await rawDocuments(r, alias);
+    expect(more).toEqual([]);
+    expect(Object.values(only?._source ?? {})).toContain('after');
+    await r.store.request('DELETE', `/${alias}-1`);
+  },
+);
 
 test('layout pgstream: one index per schema, column ids as fields, stable through a rename', async () => {
   await using r = rig({ layout: 'pgstream' });

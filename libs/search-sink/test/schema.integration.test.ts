@@ -263,3 +263,40 @@ test('an index of the name that is not ours is refused with its name, and so is 
     exitCode: 78,
   });
 });
+
+test.each(['document', 'index of states'])(
+  'an index and its %s that were removed by hand are made again, and rows go on',
+  async (what) => {
+    await using r = rig();
+    const orders = new FakeTable(r.schema, 'orders', ORDERS);
+    await r.write([r.log.insert(orders, { id: n(1), note: 'before' })]);
+    const [index] = await readIndices(r.store, `${r.schema}.orders`);
+    await r.store.request('DELETE', `/${index?.name ?? ''}`);
+    const state = what === 'document' ? `/_doc/${orders.id}` : '';
+    await r.store.request('DELETE', `/${r.prefix}-tables${state}`);
+    r.log.commit();
+    await r.write([r.log.insert(orders, { id: n(2), note: 'after' })]);
+    expect(await r.documents(`${r.schema}.orders`)).toEqual({ '2': { id: 2, note: 'after' } });
+    expect(r.counts.get('late') ?? 0).toBe(0);
+    expect(r.notices.map(({ event }) => event)).toEqual(
+      expect.arrayContaining(['table_state_missing', 'index_missing', 'table_stale']),
+    );
+    const kept = await r.store.json<{ _source: object }>('GET', `/${r.prefix}-tables/_doc/${orders.id}`);
+    expect(kept._source).toMatchObject({ dropped: false, stale: ['index_missing'] });
+  },
+);
+
+test('a rename of a schema that comes again does not move a table that came back since', async () => {
+  await using r = rig();
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  await r.write([r.log.insert(orders, { id: n(1), note: 'a' })]);
+  r.log.commit();
+  const renamed = r.log.schema([{ kind: 'schema_renamed', from: r.schema, schema: `${r.schema}_new` }]);
+  await r.write([renamed]);
+  r.log.commit();
+  const back = r.log.altered(orders, { from: { schema: `${r.schema}_new`, name: 'orders' } });
+  await r.write([back]);
+  await writeTo(r.newSink(), [renamed]);
+  expect(await readIndices(r.store, `${r.schema}_new.orders`)).toEqual([]);
+  expect(Object.keys(await r.documents(`${r.schema}.orders`))).toEqual(['1']);
+});

@@ -54,6 +54,7 @@ const BULK_TIMEOUT_MS = 20_000;
 
 const WARNINGS: ReadonlySet<SearchNotice> = new Set<SearchNotice>([
   'index_missing',
+  'table_state_missing',
   'schema_change_ignored',
   'columns_not_mapped',
   'table_keyless',
@@ -95,6 +96,7 @@ function searchObserver({ registry, log, metrics: process, peerAway }: RunContex
 const NOTICES: Readonly<Record<SearchNotice, string>> = {
   index_created: 'index created',
   index_missing: 'an index is gone and is made again',
+  table_state_missing: 'what is known of a table was removed from the search store and is written again',
   index_generation: 'the source is another cluster: a new generation of the index',
   schema_change_applied: 'schema change applied',
   schema_change_ignored: 'schema change not applied',

@@ -26,6 +26,20 @@ export const SEARCH_ERRORS = {
     summary: 'An index or alias of this name exists and was not made by pgstream for this table.',
     action: 'Rename or delete the index named in the message, or choose another index name or template.',
   },
+  SEARCH_INDEX_OF_EARLIER_EPOCH: {
+    disposition: 'halt',
+    exitCode: 78,
+    summary:
+      'A shared index holds rows of before the positions of the source started over: what is written now would be taken for older than them.',
+    action:
+      'Choose a new index name (--opensearch-index), or delete the index named in the message, and read the tables again.',
+  },
+  SEARCH_DELETE_INCOMPLETE: {
+    disposition: 'retry',
+    summary: 'Documents that a TRUNCATE or DROP TABLE removes are still found, again and again.',
+    action:
+      'None: the sink tries again. If it persists, see whether something else writes to the index, or has switched its refresh off.',
+  },
   SEARCH_MAPPING_CLASH: {
     disposition: 'halt',
     exitCode: 78,
