@@ -97,6 +97,14 @@ function sinkOptions(
     signal,
     compression: writer.compression ?? (HAS_ZSTD ? 'zstd' : 'none'),
     heartbeatIntervalMs: writer.heartbeatIntervalMs,
+    ...limitsOf(writer),
+  };
+}
+
+function limitsOf(
+  writer: RunContext['config']['kafka']['writer'],
+): Pick<KafkaSinkOptions, 'maxQueueBytes' | 'maxBatchBytes' | 'maxBatchRecords'> {
+  return {
     ...(writer.maxQueueBytes === null ? {} : { maxQueueBytes: writer.maxQueueBytes }),
     ...(writer.batchBytes === null ? {} : { maxBatchBytes: writer.batchBytes }),
     ...(writer.batchRecords === null ? {} : { maxBatchRecords: writer.batchRecords }),
