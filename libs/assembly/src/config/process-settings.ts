@@ -52,7 +52,7 @@ export const routeSettings = {
   }),
   memoryBytes: setting(BYTES, {
     env: 'PGSTREAM_MEMORY_BUDGET',
-    default: 32 * 2 ** 20,
+    default: 16 * 2 ** 20,
     doc: 'Bytes of records that may be read and not yet settled; reading pauses above it.',
   }),
   shutdownTimeoutMs: setting(DURATION_MS, {
