@@ -16,8 +16,8 @@ export async function measureLatency(world: World, screen: Screen): Promise<void
   const sorted = waits.slice(5).toSorted((a, b) => a - b);
   const [p50, p99] = [percentile(sorted, 50), percentile(sorted, 99)];
   screen.note(`commit to _search: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`);
-  screen.check({ name: 'commit to _search, p50', value: p50, unit: 'ms', target: 250 }, p50 <= 250);
-  screen.check({ name: 'commit to _search, p99', value: p99, unit: 'ms', target: 1000 }, p99 <= 1000);
+  screen.check({ name: 'commit to _search, p50', value: p50, unit: 'ms', target: 100 }, p50 <= 100);
+  screen.check({ name: 'commit to _search, p99', value: p99, unit: 'ms', target: 500 }, p99 <= 500);
 }
 
 async function oneCommit(world: World, id: number): Promise<number> {
