@@ -16,13 +16,13 @@ export function assetsDir(): string {
 }
 
 /**
- * Where downloads and data of local servers live: `PGSTREAM_CACHE`, else the user's cache folder. As root it is a
+ * Where downloads and data of local servers live: `TEST_CACHE_DIR`, else the user's cache folder. As root it is a
  * folder that other users can enter, because PostgreSQL refuses to run as root and so runs as somebody else.
  */
 export function cacheDir(): string {
   const asRoot = process.getuid?.() === 0;
   const base = asRoot ? '/var/tmp' : (process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'));
-  const dir = process.env['PGSTREAM_CACHE'] ?? join(base, 'pgstream');
+  const dir = process.env['TEST_CACHE_DIR'] ?? join(base, 'pgstream');
   mkdirSync(dir, { recursive: true, mode: 0o755 });
   return dir;
 }
