@@ -59,7 +59,16 @@ async function jest(
 ): Promise<Outcome> {
   const dir = mkdtempSync(join(tmpdir(), 'pgstream-test-'));
   const file = join(dir, 'result.json');
-  const flags = ['-c', config, '--passWithNoTests', '--json', `--outputFile=${file}`, ...patterns];
+  // A failed test may leave a socket behind; the run must end all the same, and say what failed.
+  const flags = [
+    '-c',
+    config,
+    '--forceExit',
+    '--passWithNoTests',
+    '--json',
+    `--outputFile=${file}`,
+    ...patterns,
+  ];
   const startedAt = performance.now();
   const status = await run([bin('jest/bin/jest.js'), ...flags], env);
   const seconds = (performance.now() - startedAt) / 1000;

@@ -3,6 +3,7 @@ import type { KafkaCheckpoint } from './consumed-lane.ts';
 
 /** A batch that knows how to go back. */
 export class Builder extends RecordBatchBuilder<KafkaCheckpoint> {
+  isOurs?: () => boolean;
   release?: () => void;
 }
 
@@ -37,6 +38,7 @@ export class BuilderPool {
 /** Only now: whoever gave the batch back may still look at its checkpoint. */
 function reset(builder: Builder | undefined): Builder | undefined {
   builder?.reset();
+  delete builder?.isOurs;
   delete builder?.release;
   return builder;
 }

@@ -6,7 +6,7 @@ import {
   type BatchConsumerOptions,
   type FetchedRecords,
 } from '@pgstream/kafka-client';
-import type { DeadLetterStore, RecordBatch, Source } from '@pgstream/wal-event';
+import type { DeadLetterStore, RecordBatch, RevokeHandler, Source } from '@pgstream/wal-event';
 import { BatchFiller, type Filling } from './batch-filler.ts';
 import { type Builder, BuilderPool } from './builder-pool.ts';
 import { ConsumedLane, type KafkaCheckpoint } from './consumed-lane.ts';
@@ -64,10 +64,9 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   readonly #committer: OffsetCommitter;
   readonly #lease: Lease;
   #inFlightBytes = 0;
-  #onRevoke: ((lane: number) => Promise<void>) | undefined;
+  #onRevoke: RevokeHandler | undefined;
   /** Hand-overs that have not ended. The next batches wait for them. */
   #revokes = 0;
-  #lastRevoke: Promise<void> = Promise.resolve();
   #failure: { readonly cause: unknown } | undefined;
   #started: Promise<void> | undefined;
 
@@ -129,7 +128,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     return Promise.resolve();
   }
 
-  onRevoke(handler: (lane: number) => Promise<void>): void {
+  onRevoke(handler: RevokeHandler): void {
     this.#onRevoke = handler;
   }
 
@@ -209,6 +208,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     }
     builder.lane = lane.partition;
     builder.checkpoint = lane.checkpoint();
+    builder.isOurs = () => this.#lanes.get(lane.partition) === lane;
     builder.release = () => this.#giveBack(lane, builder);
     lane.outstanding.push(lane.passedTo);
     lane.lent.add(builder);
@@ -262,7 +262,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   }
 
   async #finish(lane: ConsumedLane, deadline: AbortSignal): Promise<void> {
-    if (this.#onRevoke !== undefined) return await this.#onRevoke(lane.partition);
+    if (this.#onRevoke !== undefined) return await this.#onRevoke(lane.partition, 'released');
     while (lane.outstanding.length > 0 && !deadline.aborted) await sleep(10);
   }
 
@@ -270,11 +270,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     this.#forget(partitions);
     const handler = this.#onRevoke;
     if (handler === undefined) return;
-    const before = this.#lastRevoke;
-    this.#lastRevoke = this.#revoke(async () => {
-      await before;
-      await Promise.all(partitions.map((partition) => handler(partition)));
-    });
+    void this.#revoke(() => Promise.all(partitions.map((partition) => handler(partition, 'lost'))));
   }
 
   /** Never rejects. */

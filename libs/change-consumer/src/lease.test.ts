@@ -44,3 +44,17 @@ test('a refusal and a failure are asked again the next time', async () => {
   await expect(lease.holds()).rejects.toThrow('no coordinator');
   expect(await lease.holds()).toBe(true);
 });
+
+test('an answer that came too late, to a process that was stopped meanwhile, is asked for again', async () => {
+  let now = 5_000;
+  jest.spyOn(performance, 'now').mockImplementation(() => now);
+  const asked: number[] = [];
+  const lease = new Lease(async () => {
+    asked.push(now);
+    if (asked.length > 1) return false;
+    now += 30_000;
+    return true;
+  }, 1_000);
+  expect(await lease.holds()).toBe(false);
+  expect(asked).toEqual([5_000, 35_000]);
+});

@@ -2,6 +2,7 @@ import {
   RecordBatchBuilder,
   type BatchOutcome,
   type RecordBatch,
+  type RevokeHandler,
   type Sink,
   type Source,
 } from '@pgstream/wal-event';
@@ -16,7 +17,7 @@ interface Step {
 class ScriptedSource implements Source<string> {
   readonly confirmed: Array<readonly [number, string]> = [];
   closed = 0;
-  revoke: ((lane: number) => Promise<void>) | undefined;
+  revoke: RevokeHandler | undefined;
   confirmGate: Promise<void> = Promise.resolve();
   readonly #steps: readonly Step[];
 
@@ -40,7 +41,7 @@ class ScriptedSource implements Source<string> {
     this.confirmed.push([lane, checkpoint]);
   }
 
-  onRevoke(handler: (lane: number) => Promise<void>): void {
+  onRevoke(handler: RevokeHandler): void {
     this.revoke = handler;
   }
 
@@ -197,7 +198,7 @@ test('a lane that is given up waits for work in flight within the bound, and is 
     { lane: 3, checkpoint: 'a' },
     { lane: 4, checkpoint: 'y' },
   ]);
-  await run.source.revoke!(3);
+  await run.source.revoke!(3, 'released');
   expect(run.sink.revoked).toEqual([3]);
   run.sink.outcomes[0]!.settled();
   run.sink.outcomes[1]!.settled();
@@ -209,10 +210,29 @@ test('a lane that is given up waits for work in flight within the bound, and is 
 
 test('a lane that is given up is confirmed as far as it settles within the bound', async () => {
   const run = await started([{ lane: 3, checkpoint: 'a' }], 5_000);
-  const given = run.source.revoke!(3);
+  const given = run.source.revoke!(3, 'released');
   run.sink.outcomes[0]!.settled();
   await given;
   expect(run.source.confirmed).toEqual([[3, 'a']]);
+  run.stop.abort();
+  await run.done;
+});
+
+test('a lane that is lost is stopped at once, also while it is being released', async () => {
+  const run = await started(
+    [
+      { lane: 3, checkpoint: 'a' },
+      { lane: 4, checkpoint: 'y' },
+    ],
+    60_000,
+  );
+  const released = run.source.revoke!(3, 'released');
+  expect(run.sink.revoked).toEqual([]);
+  await Promise.all([released, run.source.revoke!(3, 'lost'), run.source.revoke!(4, 'lost')]);
+  expect(run.sink.revoked).toEqual([3, 4]);
+  for (const outcome of run.sink.outcomes) outcome.settled();
+  await turn();
+  expect(run.source.confirmed).toEqual([]);
   run.stop.abort();
   await run.done;
 });
@@ -244,7 +264,7 @@ test('a lane that is given up in the middle of a write does not stop the others'
   const done = runPipeline({ source, sink, signal: stop.signal, drainTimeoutMs: 20, observer });
   done.catch(() => undefined);
   while (sink.outcomes.length < 1) await turn();
-  await source.revoke!(3);
+  await source.revoke!(3, 'released');
   await turn();
   expect(written).toEqual([3, 4]);
   expect(abandoned).toEqual([3]);

@@ -84,7 +84,7 @@ class Pipeline<Checkpoint> {
     this.#observer = options.observer ?? {};
     this.#clock = options.clock ?? systemClock;
     this.#drainTimeoutMs = options.drainTimeoutMs ?? 8_000;
-    this.#source.onRevoke?.((lane) => this.#revoke(lane));
+    this.#source.onRevoke?.((lane, how) => this.#revoke(lane, how));
   }
 
   async run(): Promise<void> {
@@ -207,12 +207,17 @@ class Pipeline<Checkpoint> {
   }
 
   /** The lane goes to somebody else: finish what is in flight within the bound, stop the rest, forget the lane. */
-  async #revoke(number: number): Promise<void> {
+  async #revoke(number: number, how: 'released' | 'lost'): Promise<void> {
     const lane = this.#lanes.get(number);
     if (lane === undefined) return;
-    if (lane.watermark.outstanding > 0) await this.#untilIdle(lane);
-    await lane.confirming;
+    if (how === 'released') {
+      if (lane.watermark.outstanding > 0) await this.#untilIdle(lane);
+      await lane.confirming;
+    }
+    // Lost while it was being released: once is enough.
+    if (lane.revoked) return;
     lane.revoked = true;
+    for (const wake of lane.idle.splice(0)) wake();
     this.#lanes.delete(number);
     for (const batch of lane.open) this.#observer.batchAbandoned?.(batch);
     lane.open.clear();

@@ -96,6 +96,10 @@ export class BulkSender {
     // oxlint-disable-next-line no-await-in-loop -- until one or the other
     while (!(await mayWrite())) await clock.sleep(OWNERSHIP_POLL_MS, signal);
     signal.throwIfAborted();
+    // After the question: the answer is for lanes that are ours now, and may be for a later ownership of theirs.
+    chunk.killForeign();
+    const ours = actions.filter((at) => chunk.dead[at] !== true);
+    if (ours.length < actions.length) return ours;
     const body = chunk.bodyOf(actions);
     const begun = clock.now();
     const { failures } = await store.bulk(body, { timeoutMs: bulkTimeoutMs, signal });

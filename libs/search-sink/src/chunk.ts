@@ -95,6 +95,12 @@ export class Chunk {
     if (ids.get(id) === at) ids.delete(id);
   }
 
+  /** Takes out what came from lanes that were lost meanwhile: their new owner writes it. */
+  killForeign(): void {
+    if (![...this.tickets].some(({ batch }) => batch.isOurs?.() === false)) return;
+    for (let at = 0; at < this.count; at += 1) if (this.batches[at]?.isOurs?.() === false) this.kill(at);
+  }
+
   isDelete(at: number): boolean {
     return (this.sourceStarts[at] ?? -1) < 0;
   }

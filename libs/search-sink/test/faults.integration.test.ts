@@ -155,6 +155,34 @@ test('a bulk waits while the source may have lost its lane, and is never sent on
   expect(Object.keys(await r.documents(`${r.schema}.orders`)).toSorted()).toEqual(['1', '3']);
 });
 
+test('a bulk of a lane that was lost and is ours again is not sent: it is an older ownership', async () => {
+  await using proxy = await faultProxy(endpoints().searchUrl);
+  let owned = true;
+  let asked = 0;
+  const mayWrite = async () => {
+    asked += 1;
+    return owned;
+  };
+  await using r = rig({ lanes: 1, mayWrite }, proxy.url);
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  await r.write([r.log.insert(orders, { id: n(1), note: 'ours' })]);
+  const before = proxy.bulks.length;
+  owned = false;
+  r.log.commit();
+  let tenure = 1;
+  const late = r.begin([r.log.insert(orders, { id: n(2), note: 'of the old one' })], 0, () => tenure === 1);
+  await late.accepted;
+  const from = asked;
+  await waitFor('the sink to ask', () => asked > from);
+  tenure = 2;
+  owned = true;
+  await late.settled;
+  expect(proxy.bulks).toHaveLength(before);
+  r.log.commit();
+  await r.write([r.log.insert(orders, { id: n(3), note: 'of the new one' })]);
+  expect(Object.keys(await r.documents(`${r.schema}.orders`)).toSorted()).toEqual(['1', '3']);
+});
+
 test('TRUNCATE does not end while the store keeps what it says to have deleted', async () => {
   await using proxy = await faultProxy(endpoints().searchUrl);
   await using r = rig({ lanes: 1 }, proxy.url);

@@ -245,7 +245,11 @@ export interface Rig {
   /** Accepts one batch and resolves when it has settled. */
   write(records: readonly ChangeRecord[], lane?: number): Promise<void>;
   /** Accepts without waiting for the outcome. */
-  begin(records: readonly ChangeRecord[], lane?: number): { accepted: Promise<void>; settled: Promise<void> };
+  begin(
+    records: readonly ChangeRecord[],
+    lane?: number,
+    isOurs?: () => boolean,
+  ): { accepted: Promise<void>; settled: Promise<void> };
   newSink(options?: Partial<SearchSinkOptions>): SearchSink;
   /** Documents behind an alias by id, as text without `_pgstream` unless asked for. */
   documents(alias: string): Promise<Record<string, Record<string, unknown>>>;
@@ -290,11 +294,12 @@ export function rig(options: Partial<SearchSinkOptions> = {}, url = endpoints().
     return sink;
   };
   const sink = newSink();
-  const begin: Rig['begin'] = (records, lane = 0) => {
+  const begin: Rig['begin'] = (records, lane = 0, isOurs = () => true) => {
     let accepted: Promise<void> = Promise.resolve();
     const settled = new Promise<void>((resolve, reject) => {
       const outcome = { settled: resolve, failed: reject };
-      accepted = sink.write(batchOf(records, lane), outcome, AbortSignal.timeout(60_000));
+      const batch = Object.assign(batchOf(records, lane), { isOurs });
+      accepted = sink.write(batch, outcome, AbortSignal.timeout(60_000));
       accepted.catch(reject);
     });
     return { accepted, settled };

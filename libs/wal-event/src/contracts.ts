@@ -1,6 +1,8 @@
 import type { RecordBatch } from './record-batch.ts';
 import type { Position } from './position.ts';
 
+export type RevokeHandler = (lane: number, how: 'released' | 'lost') => Promise<void>;
+
 /**
  * A slot, a set of Kafka partitions, a snapshot.
  *
@@ -20,9 +22,10 @@ export interface Source<Checkpoint = unknown> {
   /**
    * For sources whose lanes come and go. The handler is awaited before a lane is given up: it waits for what is in
    * flight, within a bound, and stops the sink's work for the lane. What was confirmed until then is committed,
-   * nothing of the lane is confirmed afterwards.
+   * nothing of the lane is confirmed afterwards. A lane that is `lost` belongs to somebody else already: its work is
+   * stopped at once.
    */
-  onRevoke?(handler: (lane: number) => Promise<void>): void;
+  onRevoke?(handler: RevokeHandler): void;
   /** After the last confirm: releases connections, leaves groups. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 export { assertNever } from './assert-never.ts';
-export type { BatchOutcome, DeadLetter, DeadLetterStore, Sink, Source } from './contracts.ts';
+export type { BatchOutcome, DeadLetter, DeadLetterStore, RevokeHandler, Sink, Source } from './contracts.ts';
 export { formatLsn, parseLsn, type Lsn } from './lsn.ts';
 export { comparePositions, eventId, formatPosition, parsePosition, type Position } from './position.ts';
 export {

@@ -29,6 +29,11 @@ export interface RecordBatch<Checkpoint = unknown> {
   /** Present when everything of the lane up to the end of this batch may be confirmed once it has settled. */
   readonly checkpoint?: Checkpoint;
   /**
+   * Whether its lane is still ours, in the ownership under which the batch was read: a lane that was lost and came
+   * back is another one. Absent where lanes cannot be lost. A sink asks before each attempt to write.
+   */
+  isOurs?(): boolean;
+  /**
    * Gives the bytes back to the source for reuse. Whoever took the batch from the source calls it once, after the
    * outcome is known or when the batch is abandoned; a source whose batches are not given back stops reading.
    */

@@ -12,12 +12,14 @@ const SESSION = { PGSTREAM_KAFKA_READER_SESSION_TIMEOUT: '6s' };
 let system: System;
 /** Processes that may be paused, or have settings of their own. */
 const strays = new Set<RunningService>();
+let proxy: HeldProxy | undefined;
 
 beforeEach(() => console.log(`seed ${SEED}`));
 
 afterEach(async () => {
   for (const { child } of strays) child.kill('SIGKILL');
   strays.clear();
+  await proxy?.close();
   await system.close();
 }, 120_000);
 
@@ -95,7 +97,7 @@ test('a worker that slept past its session and past gc_deletes brings no deleted
     PGSTREAM_SEARCH_STORE_BACKOFF_INTERVAL: '1ms',
   });
   const { sql, prefix, product, servers } = system;
-  const proxy = await HeldProxy.start(servers.searchUrl);
+  proxy = await HeldProxy.start(servers.searchUrl);
   const table = `${prefix}_s.rows`;
   await sql.query(`CREATE SCHEMA ${prefix}_s; CREATE TABLE ${table} (id integer PRIMARY KEY, note text)`);
   await product.start('wal-producer', 'producer');
@@ -107,7 +109,7 @@ test('a worker that slept past its session and past gc_deletes brings no deleted
 
   proxy.hold();
   await sql.query(`INSERT INTO ${table} VALUES (2, 'written late')`);
-  await waitFor('the bulk with the row', () => proxy.heldBulks > 0);
+  await waitFor('the bulk with the row', () => (proxy?.heldBulks ?? 0) > 0);
   pause(sleeper);
   proxy.loseAndPass();
   await product.start('search-indexer', 'other');
@@ -128,7 +130,6 @@ test('a worker that slept past its session and past gc_deletes brings no deleted
   expect(found.documents).toBe(1);
   sleeper.child.kill('SIGTERM');
   expect(await sleeper.exited).toBe(0);
-  await proxy.close();
 }, 300_000);
 
 /** A write of version 1 is taken where nothing is known of a newer delete. It is deleted again. */
