@@ -1,3 +1,4 @@
+import { Agent, request } from 'node:http';
 import { percentile } from '../product/screen.ts';
 import type { BenchWorld } from './bench-world.ts';
 
@@ -52,14 +53,14 @@ async function write(world: BenchWorld, committedAt: Map<number, number>, last: 
 }
 
 async function visible(world: BenchWorld, seen: number): Promise<number[]> {
-  const body = { size: 500, _source: ['id'], query: { range: { id: { gt: seen } } }, sort: [{ id: 'asc' }] };
-  const answer = await fetch(`${world.searchUrl}/public.fresh/_search?filter_path=hits.hits.sort`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  if (!answer.ok) return [];
-  const text = await answer.text();
+  const body = {
+    size: 500,
+    _source: false,
+    track_total_hits: false,
+    query: { range: { id: { gt: seen } } },
+    sort: [{ id: 'asc' }],
+  };
+  const text = await post(`${world.searchUrl}/public.fresh/_search?filter_path=hits.hits.sort`, body);
   const ids = [...text.matchAll(/"sort":\[(\d+)\]/g)].map((match) => Number(match[1]));
   // a gap is a row that is not visible yet: ask again from before it
   const contiguous: number[] = [];
@@ -68,4 +69,22 @@ async function visible(world: BenchWorld, seen: number): Promise<number[]> {
     contiguous.push(id);
   }
   return contiguous;
+}
+
+/** One connection, kept: the searcher should cost the machine little. Empty where the answer is an error. */
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+
+async function post(url: string, body: object): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json' };
+    const sent = request(url, { method: 'POST', agent, headers }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (part: string) => (text += part));
+      answer.on('end', () => resolve(answer.statusCode === 200 ? text : ''));
+      answer.on('error', reject);
+    });
+    sent.on('error', reject);
+    sent.end(JSON.stringify(body));
+  });
 }

@@ -1,5 +1,5 @@
 import { classify, PipelineError, type Clock } from '@pgstream/failure';
-import { codeOfProblem, type BulkFailure, type SearchStore } from '@pgstream/search-store';
+import { codeOfProblem, type BulkFailure, type BulkResponse, type SearchStore } from '@pgstream/search-store';
 import type { Chunk } from './chunk.ts';
 import type { SearchObserver } from './observer.ts';
 import { longestWaitMs, type Backoff } from './steady.ts';
@@ -18,8 +18,13 @@ export interface BulkHooks {
   park(refusals: readonly Refusal[]): Promise<void>;
   /** The alias of this table was not there: `gone` when the table was dropped, `again` when it is there now. */
   missingIndex(table: TableIndex, signal: AbortSignal): Promise<'gone' | 'again'>;
-  /** A chunk is durable. */
-  written(indices: ReadonlySet<PhysicalIndex>, documents: number): void;
+  /** How long it is worth waiting before so much is sent: until the bulk may carry a refresh. 0 where it is not. */
+  holdMs(documents: number): number;
+  /** Whether a bulk to these indices is to refresh them; {@link carried} is called when it has been answered. */
+  carry(indices: ReadonlySet<PhysicalIndex>, documents: number): boolean;
+  carried(indices: ReadonlySet<PhysicalIndex>, done: boolean): void;
+  /** A chunk is durable, and visible to searches if `refreshed`. */
+  written(indices: ReadonlySet<PhysicalIndex>, documents: number, refreshed: boolean): void;
 }
 
 export interface BulkSenderOptions {
@@ -41,6 +46,8 @@ export class BulkSender {
   #attempt = new AbortController();
   #waitMs = 0;
   #longestMs = 0;
+  /** Whether the chunk sent last was refreshed with its bulk, all of it. */
+  refreshed = false;
 
   constructor(options: BulkSenderOptions) {
     this.#options = options;
@@ -91,7 +98,7 @@ export class BulkSender {
   }
 
   async #request(chunk: Chunk, actions: readonly number[], signal: AbortSignal): Promise<readonly number[]> {
-    const { store, observer, bulkTimeoutMs, mayWrite, clock } = this.#options;
+    const { observer, mayWrite, clock } = this.#options;
     // Not ours at the moment: what is lost is revoked and cut off, what is not goes on.
     // oxlint-disable-next-line no-await-in-loop -- until one or the other
     while (!(await mayWrite())) await clock.sleep(OWNERSHIP_POLL_MS, signal);
@@ -102,12 +109,26 @@ export class BulkSender {
     if (ours.length < actions.length) return ours;
     const body = chunk.bodyOf(actions);
     const begun = clock.now();
-    const { failures } = await store.bulk(body, { timeoutMs: bulkTimeoutMs, signal });
+    const { failures } = await this.#post(chunk, actions.length, body, signal);
     observer.bulk({ documents: actions.length, bytes: body.length, durationMs: clock.now() - begun });
     const again = failures.length === 0 ? [] : await this.#judge(chunk, actions, failures);
     if (again.length === 0) this.#waitMs = 0;
     this.#count(chunk, actions, failures);
     return again;
+  }
+
+  async #post(chunk: Chunk, documents: number, body: Buffer, signal: AbortSignal): Promise<BulkResponse> {
+    const { store, bulkTimeoutMs: timeoutMs, hooks } = this.#options;
+    const indices = chunk.indices();
+    const refresh = documents === chunk.live && hooks.carry(indices, documents);
+    this.refreshed = false;
+    try {
+      const answer = await store.bulk(body, { timeoutMs, signal, refresh });
+      this.refreshed = refresh && answer.failures.length === 0;
+      return answer;
+    } finally {
+      if (refresh) hooks.carried(indices, this.refreshed);
+    }
   }
 
   #count(chunk: Chunk, actions: readonly number[], failures: readonly BulkFailure[]): void {

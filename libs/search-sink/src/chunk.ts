@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { RecordBatch } from '@pgstream/wal-event';
 import { ByteSink } from './document/index.ts';
-import type { TableIndex } from './table-index.ts';
+import type { PhysicalIndex, TableIndex } from './table-index.ts';
 import type { Ticket } from './ticket.ts';
 
 /** One action of a bulk, as {@link Chunk.add} takes it. Callers reuse one object. */
@@ -39,6 +39,8 @@ export class Chunk {
   readonly batches: RecordBatch[] = [];
   readonly records: number[] = [];
   readonly dead: boolean[] = [];
+  /** Has documents that are at home in other lanes. */
+  mixed = false;
   readonly #byTable = new Map<TableIndex, Map<string, number>>();
   #lastTable: TableIndex | undefined;
   #lastIds: Map<string, number> = new Map();
@@ -95,6 +97,16 @@ export class Chunk {
     if (ids.get(id) === at) ids.delete(id);
   }
 
+  indices(): Set<PhysicalIndex> {
+    const indices = new Set<PhysicalIndex>();
+    let last: TableIndex | undefined;
+    for (const table of this.tables) {
+      if (table !== last) indices.add(table.index);
+      last = table;
+    }
+    return indices;
+  }
+
   /** Takes out what came from lanes that were lost meanwhile: their new owner writes it. */
   killForeign(): void {
     if (![...this.tickets].some(({ batch }) => batch.isOurs?.() === false)) return;
@@ -135,6 +147,7 @@ export class Chunk {
     this.tickets.clear();
     this.count = 0;
     this.live = 0;
+    this.mixed = false;
     for (const column of [this.starts, this.ends, this.sourceStarts, this.ids, this.versions])
       column.length = 0;
     for (const column of [this.tables, this.batches, this.records, this.dead]) column.length = 0;

@@ -33,6 +33,9 @@ export class BulkLane {
   #flying: Chunk | null = null;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** Running calls of {@link drain}. */
+  #drains = 0;
+  #held: NodeJS.Timeout | undefined;
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -41,6 +44,15 @@ export class BulkLane {
 
   get idle(): boolean {
     return this.#flying === null && this.#waiting.length === 0;
+  }
+
+  /** Actions in the chunk that takes the next one. */
+  get filling(): number {
+    return this.#waiting.at(-1)?.count ?? 0;
+  }
+
+  get isMixed(): boolean {
+    return this.#flying?.mixed === true || this.#waiting.some(({ mixed }) => mixed);
   }
 
   /** Actions that wait behind the bulk in flight. */
@@ -76,19 +88,24 @@ export class BulkLane {
     chunk.join(ticket);
   }
 
-  /** Sends what waits, if nothing is in flight. */
+  /** Sends what waits, if nothing is in flight and it need not wait for its refresh. */
   kick(): void {
-    if (this.#flying !== null || this.#stopped || this.#waiting.length === 0) return;
-    this.#flying = this.#waiting.shift() ?? null;
-    this.#running = this.#run();
+    if (this.#flying !== null || this.#stopped || this.#held !== undefined) return;
+    this.#flying = this.#next();
+    if (this.#flying !== null) this.#running = this.#run();
   }
 
   /** Resolves when nothing waits or flies. */
   async drain(): Promise<void> {
-    while (!this.idle && !this.#stopped) {
-      this.kick();
-      // oxlint-disable-next-line no-await-in-loop -- one bulk after the other, until none is left
-      await this.#running;
+    this.#drains += 1;
+    try {
+      while (!this.idle && !this.#stopped) {
+        this.#release();
+        // oxlint-disable-next-line no-await-in-loop -- one bulk after the other, until none is left
+        await this.#running;
+      }
+    } finally {
+      this.#drains -= 1;
     }
   }
 
@@ -100,7 +117,27 @@ export class BulkLane {
 
   stop(): void {
     this.#stopped = true;
+    clearTimeout(this.#held);
     this.#sender.stop();
+  }
+
+  /** The chunk to be sent now; `null` where none waits, or where it is worth waiting a moment. */
+  #next(): Chunk | null {
+    const { length } = this.#waiting;
+    if (length === 0) return null;
+    const holdMs = length === 1 && this.#drains === 0 ? this.#options.hooks.holdMs(this.filling) : 0;
+    if (holdMs > 0) {
+      this.#held = setTimeout(() => this.#release(), holdMs);
+      return null;
+    }
+    return this.#waiting.shift() ?? null;
+  }
+
+  /** Ends the wait of what is held back. */
+  #release(): void {
+    clearTimeout(this.#held);
+    this.#held = undefined;
+    this.kick();
   }
 
   async #run(): Promise<void> {
@@ -117,19 +154,19 @@ export class BulkLane {
         ]);
         return;
       }
-      this.#flying = this.#waiting.shift() ?? null;
+      this.#flying = this.#next();
       this.#finish(chunk);
     }
   }
 
   #finish(chunk: Chunk): void {
     const tickets = [...chunk.tickets];
-    const indices = new Set(chunk.tables.map((table) => table.index));
+    const indices = chunk.indices();
     const documents = chunk.count;
     chunk.reset();
     if (this.#spare.length < 2) this.#spare.push(chunk);
     for (const ticket of tickets) ticket.release();
-    this.#options.hooks.written(indices, documents);
+    this.#options.hooks.written(indices, documents, this.#sender.refreshed);
   }
 }
 

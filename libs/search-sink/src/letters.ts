@@ -2,6 +2,12 @@ import { PipelineError } from '@pgstream/failure';
 import { positionAt, valueAt, type DeadLetter, type RecordBatch } from '@pgstream/wal-event';
 import type { Refusal } from './bulk-sender.ts';
 
+/** Records that nothing can be made of. */
+export const WHY = {
+  undecodable: { code: 'RECORD_UNDECODABLE', reason: 'not a record', identity: null },
+  no_key: { code: 'SEARCH_DOCUMENT_REFUSED', reason: 'the record lacks a key column', identity: null },
+} as const;
+
 /** The dead letter of a record. Its bytes are a view: valid until the batch has settled. */
 export function letterOf(
   batch: RecordBatch,

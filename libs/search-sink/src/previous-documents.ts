@@ -1,8 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { SearchStore } from '@pgstream/search-store';
 import type { PreviousDocument } from './document/index.ts';
-import { laneOf } from './lane-choice.ts';
-import type { BulkLane } from './lane.ts';
+import type { BulkLanes } from './bulk-lanes.ts';
 import type { TableIndex } from './table-index.ts';
 
 /**
@@ -10,17 +9,17 @@ import type { TableIndex } from './table-index.ts';
  * read for this batch.
  */
 export class PreviousDocuments {
-  readonly #lanes: readonly BulkLane[];
+  readonly #lanes: BulkLanes;
   readonly #read = new Map<string, PreviousDocument | null>();
   readonly #stored = new Map<string, StoredState | null>();
 
-  constructor(lanes: readonly BulkLane[]) {
+  constructor(lanes: BulkLanes) {
     this.#lanes = lanes;
   }
 
   /** `null` where there is no document; `undefined` where the store must be asked. */
   find(table: TableIndex, id: string): PreviousDocument | null | undefined {
-    const pending = laneOf(this.#lanes, id).pending(table, id);
+    const pending = this.#lanes.pending(table, id);
     if (pending === null) return this.#read.size === 0 ? undefined : this.#read.get(keyOf(table, id));
     const { chunk, at } = pending;
     if (chunk.isDelete(at)) return null;

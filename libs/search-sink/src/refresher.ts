@@ -6,30 +6,39 @@ import type { PhysicalIndex } from './table-index.ts';
 export interface RefresherOptions {
   readonly store: SearchStore;
   readonly observer: SearchObserver;
-  /** Shortest time between two refreshes of an index. */
+  /** Shortest time between two refreshes. 0: never any. */
   readonly minIntervalMs: number;
   /** More is waiting than searches are worth interrupting for. */
   readonly lagging: () => boolean;
   readonly clock?: Clock;
 }
 
-/** A refresh may take this share of the time at most: one part in five. */
-const REST_PER_REFRESH = 4;
+/** After a refresh, rest for a quarter of what it took: a store that refreshes slowly still gets other things done. */
+const REST_PER_REFRESH = 0.25;
 const SETTINGS_AGE_MS = 30_000;
+/** A rest that is longer than this delays no bulk. */
+const MAX_HOLD_MS = 50;
 const MAX_INDICES = 64;
 const QUIET_MS = 100;
+const AFTER_FAILURE_MS = 1000;
 
 /**
  * Makes documents visible to searches soon after they were written, while the sink is caught up; while it lags, none
  * of that: the index's own interval does. The last document always gets its refresh.
+ *
+ * One refresh at a time: carried by a bulk that has all there is to show, or as a request of its own.
  */
 export class Refresher {
   readonly #options: RefresherOptions;
   readonly #clock: Clock;
   readonly #dirty = new Set<PhysicalIndex>();
+  #notBeforeMs = 0;
+  #tookMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
   #running: Promise<void> | null = null;
+  /** When the bulk that carries a refresh began. */
+  #carriedFromMs: number | null = null;
   #closed = false;
 
   constructor(options: RefresherOptions) {
@@ -37,8 +46,9 @@ export class Refresher {
     this.#clock = options.clock ?? systemClock;
   }
 
-  /** Documents were written. */
+  /** Documents were written and are not visible yet. */
   note(indices: Iterable<PhysicalIndex>): void {
+    if (this.#options.minIntervalMs === 0) return;
     for (const index of indices) this.#dirty.add(index);
     this.#go();
   }
@@ -48,47 +58,68 @@ export class Refresher {
     this.#dirty.delete(index);
   }
 
+  /** Time until a bulk may carry a refresh, where that is soon. */
+  get restMs(): number {
+    if (this.#options.minIntervalMs === 0 || !this.#isFree || this.#options.lagging()) return 0;
+    const waitMs = this.#notBeforeMs - this.#clock.now();
+    return waitMs > MAX_HOLD_MS ? 0 : Math.max(0, waitMs);
+  }
+
+  /** Whether a bulk to these indices is to refresh them. If so, call {@link carried} when it has ended. */
+  carry(indices: ReadonlySet<PhysicalIndex>): boolean {
+    if (this.#options.minIntervalMs === 0 || !this.#isFree || this.#options.lagging()) return false;
+    const now = this.#clock.now();
+    if (now < this.#notBeforeMs) return false;
+    for (const index of this.#dirty) if (!indices.has(index)) return false;
+    for (const index of indices)
+      if (index.refreshDisabled || now - index.settingsReadMs > SETTINGS_AGE_MS) return false;
+    this.#carriedFromMs = now;
+    return true;
+  }
+
+  /** The bulk that {@link carry} was asked for has been answered; `done` when the indices were refreshed by it. */
+  carried(indices: ReadonlySet<PhysicalIndex>, done: boolean): void {
+    const from = this.#carriedFromMs;
+    if (from === null) return;
+    this.#carriedFromMs = null;
+    if (done) {
+      for (const index of indices) this.#dirty.delete(index);
+      this.#rest(indices.size, from);
+    }
+    if (this.#dirty.size > 0) this.#go();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#running;
   }
 
+  get #isFree(): boolean {
+    return this.#running === null && this.#carriedFromMs === null && !this.#closed;
+  }
+
   #go(): void {
-    if (this.#running !== null || this.#closed) return;
-    if (this.#options.lagging()) {
-      this.#wakeIn(QUIET_MS);
-      return;
-    }
-    const now = this.#clock.now();
-    const due: PhysicalIndex[] = [];
-    let nextMs = Number.POSITIVE_INFINITY;
-    for (const index of this.#dirty) {
-      const rest = Math.max(this.#options.minIntervalMs, REST_PER_REFRESH * index.lastRefreshTookMs);
-      const at = index.lastRefreshEndMs + rest;
-      if (at <= now && due.length < MAX_INDICES) due.push(index);
-      else nextMs = Math.min(nextMs, at);
-    }
-    if (due.length > 0) this.#running = this.#refresh(due);
-    else if (nextMs < Number.POSITIVE_INFINITY) this.#wakeIn(nextMs - now);
+    if (!this.#isFree) return;
+    const waitMs = this.#options.lagging() ? QUIET_MS : this.#notBeforeMs - this.#clock.now();
+    if (waitMs > 0) this.#wakeIn(waitMs);
+    else if (this.#dirty.size > 0) this.#running = this.#refresh([...this.#dirty].slice(0, MAX_INDICES));
   }
 
   async #refresh(due: readonly PhysicalIndex[]): Promise<void> {
     for (const index of due) this.#dirty.delete(index);
-    const begun = this.#clock.now();
     try {
-      await this.#readSettings(due, begun);
+      await this.#readSettings(due, this.#clock.now());
       const wanted = due.filter((index) => !index.refreshDisabled);
+      const names = wanted.map(({ name }) => name);
       const from = this.#clock.now();
-      if (wanted.length > 0)
-        await refreshIndices(
-          this.#options.store,
-          wanted.map(({ name }) => name),
-        );
-      this.#note(wanted, from);
+      if (names.length > 0) {
+        await refreshIndices(this.#options.store, names);
+        this.#rest(names.length, from);
+      }
     } catch {
       // The documents are durable; they become visible with the next refresh, ours or the index's own.
-      for (const index of due) index.lastRefreshEndMs = this.#clock.now() + 1000;
+      this.#notBeforeMs = this.#clock.now() + AFTER_FAILURE_MS;
       for (const index of due) this.#dirty.add(index);
     } finally {
       this.#running = null;
@@ -96,14 +127,12 @@ export class Refresher {
     }
   }
 
-  #note(indices: readonly PhysicalIndex[], from: number): void {
+  #rest(indices: number, from: number): void {
     const now = this.#clock.now();
-    for (const index of indices) {
-      index.lastRefreshEndMs = now;
-      index.lastRefreshTookMs = smoothed(index.lastRefreshTookMs, now - from);
-    }
-    if (indices.length > 0)
-      this.#options.observer.refreshed({ indices: indices.length, durationMs: now - from });
+    this.#tookMs = smoothed(this.#tookMs, now - from);
+    const restMs = Math.max(this.#options.minIntervalMs - this.#tookMs, REST_PER_REFRESH * this.#tookMs);
+    this.#notBeforeMs = now + restMs;
+    this.#options.observer.refreshed({ indices, durationMs: now - from });
   }
 
   /** Somebody may switch refreshing off at any time, for a bulk load of their own. */
@@ -147,7 +176,7 @@ export class Refresher {
   }
 }
 
-/** One slow refresh (a pause of the server) must not postpone the next by four times as much; several in a row do. */
+/** One slow refresh (a pause of the server) must not postpone the next by as much; several in a row do. */
 function smoothed(beforeMs: number, tookMs: number): number {
   return beforeMs === 0 ? tookMs : Math.min(tookMs, (3 * beforeMs + tookMs) / 4);
 }

@@ -3,7 +3,7 @@ import { ACTION, RecordFormatError, RecordReader, type RecordBatch } from '@pgst
 import type { ActionEntry, Chunk } from './chunk.ts';
 import type { PreviousDocument } from './document/index.ts';
 import type { BoundFunctions } from './functions.ts';
-import { laneOf } from './lane-choice.ts';
+import type { BulkLanes } from './bulk-lanes.ts';
 import type { BulkLane } from './lane.ts';
 import type { SearchObserver } from './observer.ts';
 import { PreviousDocuments, type StoredState } from './previous-documents.ts';
@@ -22,7 +22,7 @@ const NEW_LINE = 0x0a;
 export interface RowWriterOptions {
   readonly functions: BoundFunctions;
   readonly tables: Tables;
-  readonly lanes: readonly BulkLane[];
+  readonly lanes: BulkLanes;
   readonly observer: SearchObserver;
 }
 
@@ -35,7 +35,7 @@ export class RowWriter {
   readonly previous: PreviousDocuments;
   readonly #functions: BoundFunctions;
   readonly #tables: Tables;
-  readonly #lanes: readonly BulkLane[];
+  readonly #lanes: BulkLanes;
   readonly #observer: SearchObserver;
   readonly #keyless = new Set<string>();
   #entry: ActionEntry | undefined;
@@ -230,7 +230,7 @@ export class RowWriter {
 
   #place(table: TableIndex, id: string): { lane: BulkLane; chunk: Chunk } {
     this.previous.outdate(table, id);
-    const lane = laneOf(this.#lanes, id);
+    const lane = this.#lanes.placeOf(table, id);
     return { lane, chunk: lane.open() };
   }
 

@@ -12,8 +12,10 @@ import {
   type Sink,
 } from '@pgstream/wal-event';
 import { bindFunctions, type BoundFunctions } from './functions.ts';
+import { BulkLanes } from './bulk-lanes.ts';
 import { BulkLane } from './lane.ts';
-import { letterOf, letterOfRefusal } from './letters.ts';
+import { LaneSignals } from './lane-signals.ts';
+import { letterOf, letterOfRefusal, WHY } from './letters.ts';
 import { deleteOlder } from './mass-change.ts';
 import { silentObserver, type SearchObserver } from './observer.ts';
 import { withDefaults, type FullOptions, type SearchSinkOptions } from './options.ts';
@@ -33,17 +35,6 @@ const LOOK_AHEAD = 500;
 const LAGGING_DOCUMENTS = 1000;
 const LAGGING_MS = 100;
 
-const WHY = {
-  undecodable: { code: 'RECORD_UNDECODABLE', reason: 'not a record', identity: null },
-  no_key: { code: 'SEARCH_DOCUMENT_REFUSED', reason: 'the record lacks a key column', identity: null },
-} as const;
-
-interface LaneSignals {
-  readonly given: AbortSignal;
-  readonly revoked: AbortController;
-  readonly all: AbortSignal;
-}
-
 /**
  * Writes rows as documents and follows schema changes. See {@link SearchSinkOptions}.
  *
@@ -58,14 +49,13 @@ export class SearchSink implements Sink {
   readonly #functions: BoundFunctions;
   readonly #tables: Tables;
   readonly #steady: Steady;
-  readonly #lanes: BulkLane[];
+  readonly #lanes: BulkLanes;
   readonly #writer: RowWriter;
   readonly #schema: SchemaChanges;
   readonly #refresher: Refresher;
   readonly #unsettled: Unsettled;
-  readonly #refreshes: boolean;
-  readonly #signals = new Map<number, LaneSignals>();
   readonly #closed = new AbortController();
+  readonly #signals = new LaneSignals(this.#closed.signal);
   #turn: Promise<void> = Promise.resolve();
   #running: { readonly lane: number; readonly done: Promise<void> } | null = null;
   #busyUntilMs = 0;
@@ -84,10 +74,9 @@ export class SearchSink implements Sink {
     const tables = new Tables(shared);
     this.#tables = tables;
     this.#unsettled = new Unsettled(options.maxUnsettledBytes);
-    this.#lanes = Array.from({ length: options.lanes }, () => this.#newLane(options));
+    this.#lanes = new BulkLanes(Array.from({ length: options.lanes }, () => this.#newLane(options)));
     this.#writer = new RowWriter({ functions, tables, lanes: this.#lanes, observer });
     this.#schema = new SchemaChanges({ ...shared, tables });
-    this.#refreshes = options.refreshIntervalMs !== 0;
     this.#refresher = new Refresher({
       store,
       observer,
@@ -98,7 +87,7 @@ export class SearchSink implements Sink {
 
   async write(batch: RecordBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void> {
     // Taken before the turn comes: a batch of a lane that was revoked meanwhile must not be written.
-    const mine = this.#afterTurn(batch, outcome, this.#signalOf(batch.lane, signal));
+    const mine = this.#afterTurn(batch, outcome, this.#signals.of(batch.lane, signal));
     // The next batch waits for this one's turn, whatever became of it.
     this.#turn = mine.catch(() => {});
     await mine;
@@ -111,18 +100,17 @@ export class SearchSink implements Sink {
   }
 
   async revoke(lane: number): Promise<void> {
-    this.#signals.get(lane)?.revoked.abort(new Error('lane revoked'));
-    this.#signals.delete(lane);
+    this.#signals.revoke(lane);
     this.#unsettled.abandon(lane);
-    for (const bulk of this.#lanes) bulk.revoke(lane);
+    this.#lanes.revoke(lane);
     if (this.#running?.lane === lane) await this.#running.done.catch(() => {});
     // What a batch of the lane added while its turn ended.
-    for (const bulk of this.#lanes) bulk.revoke(lane);
+    this.#lanes.revoke(lane);
   }
 
   async close(): Promise<void> {
     this.#closed.abort(new Error('search sink closed'));
-    for (const lane of this.#lanes) lane.stop();
+    this.#lanes.stop();
     await this.#turn;
     await this.#refresher.close();
   }
@@ -146,7 +134,7 @@ export class SearchSink implements Sink {
       ticket.fail(this.#fail(cause));
     } finally {
       this.#writer.previous.clear();
-      for (const lane of this.#lanes) lane.kick();
+      this.#lanes.kick();
     }
   }
 
@@ -262,7 +250,10 @@ export class SearchSink implements Sink {
         park: async (refusals) => this.#park(refusals.map(letterOfRefusal), this.#closed.signal),
         missingIndex: async (table, signal) =>
           this.#steady.run(signal, async () => this.#schema.missing(table)),
-        written: (indices, documents) => this.#written(indices, documents),
+        holdMs: (documents) => (documents < LAGGING_DOCUMENTS ? this.#refresher.restMs : 0),
+        carry: (indices, documents) => documents < LAGGING_DOCUMENTS && this.#refresher.carry(indices),
+        carried: (indices, done) => this.#refresher.carried(indices, done),
+        written: (indices, documents, refreshed) => this.#written(indices, documents, refreshed),
       },
       onFailure: (error, tickets) => {
         this.#fail(error);
@@ -271,14 +262,14 @@ export class SearchSink implements Sink {
     });
   }
 
-  #written(indices: ReadonlySet<PhysicalIndex>, documents: number): void {
+  #written(indices: ReadonlySet<PhysicalIndex>, documents: number, refreshed: boolean): void {
     if (documents >= LAGGING_DOCUMENTS) this.#busyUntilMs = performance.now() + LAGGING_MS;
-    if (this.#refreshes) this.#refresher.note(indices);
+    if (!refreshed) this.#refresher.note(indices);
   }
 
   #isLagging(): boolean {
     if (performance.now() < this.#busyUntilMs) return true;
-    return this.#lanes.reduce((sum, lane) => sum + lane.waitingDocuments, 0) >= LAGGING_DOCUMENTS;
+    return this.#lanes.waitingDocuments >= LAGGING_DOCUMENTS;
   }
 
   async #park(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
@@ -298,18 +289,8 @@ export class SearchSink implements Sink {
 
   /** Resolves when no bulk waits or flies. */
   async #drain(signal: AbortSignal): Promise<void> {
-    await abortable(signal, Promise.all(this.#lanes.map(async (lane) => lane.drain())));
+    await abortable(signal, this.#lanes.drain());
     if (this.#unsettled.failure !== null) throw this.#unsettled.failure;
-  }
-
-  /** The given signal, the end of the lane and our own. Combined once: a combined signal is never quite forgotten. */
-  #signalOf(lane: number, given: AbortSignal): AbortSignal {
-    const known = this.#signals.get(lane);
-    if (known?.given === given) return known.all;
-    const revoked = known?.revoked ?? new AbortController();
-    const all = AbortSignal.any([given, this.#closed.signal, revoked.signal]);
-    this.#signals.set(lane, { given, revoked, all });
-    return all;
   }
 
   #fail(cause: unknown): PipelineError {

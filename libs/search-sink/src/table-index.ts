@@ -41,8 +41,6 @@ export class PhysicalIndex {
   properties: Properties;
   /** Somebody set refresh_interval to -1: then nothing here refreshes it. */
   refreshDisabled = false;
-  lastRefreshEndMs = 0;
-  lastRefreshTookMs = 0;
   settingsReadMs = 0;
 
   constructor(index: { writeAlias: string; name: string; generation: number; properties: Properties }) {

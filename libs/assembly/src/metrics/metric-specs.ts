@@ -214,7 +214,7 @@ export const SEARCH_SINK_METRICS = {
   pgstream_search_bulk_bytes_total: { type: 'counter', help: 'Bytes of bulk bodies.', labels: [] },
   pgstream_search_refresh_seconds: {
     type: 'histogram',
-    help: 'Duration of a refresh.',
+    help: 'Duration of a refresh, or of the bulk that carried it.',
     labels: [],
     buckets: SECONDS,
   },
