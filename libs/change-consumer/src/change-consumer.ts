@@ -8,10 +8,12 @@ import {
 } from '@pgstream/kafka-client';
 import type { DeadLetterStore, RecordBatch, RevokeHandler, Source } from '@pgstream/wal-event';
 import { BatchFiller, type Filling } from './batch-filler.ts';
-import { type Builder, BuilderPool } from './builder-pool.ts';
+import type { Builder } from './builder-pool.ts';
 import { ConsumedLane, type KafkaCheckpoint } from './consumed-lane.ts';
+import { countFilling, noCounts, type ConsumerCounts } from './consumer-counts.ts';
 import { HandOffs } from './hand-offs.ts';
 import { Lease } from './lease.ts';
+import { LentBatches } from './lent-batches.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 
 export interface ChangeConsumerOptions extends BatchConsumerOptions {
@@ -25,18 +27,6 @@ export interface ChangeConsumerOptions extends BatchConsumerOptions {
   readonly drainTimeoutMs?: number;
 }
 
-/** What went by since the start, for metrics. */
-export interface ConsumerCounts {
-  records: number;
-  bytes: number;
-  heartbeats: number;
-  duplicates: number;
-  undecodable: number;
-  handOffs: number;
-  assignments: number;
-  commits: number;
-}
-
 const CLOSE_TIMEOUT_MS = 3_000;
 
 /**
@@ -44,26 +34,15 @@ const CLOSE_TIMEOUT_MS = 3_000;
  * Usable once: after {@link close} make another.
  */
 export class ChangeConsumer implements Source<KafkaCheckpoint> {
-  readonly counts: ConsumerCounts = {
-    records: 0,
-    bytes: 0,
-    heartbeats: 0,
-    duplicates: 0,
-    undecodable: 0,
-    handOffs: 0,
-    assignments: 0,
-    commits: 0,
-  };
+  readonly counts: ConsumerCounts = noCounts();
   readonly #options: ChangeConsumerOptions;
-  readonly #maxInFlightBytes: number;
   readonly #consumer: BatchConsumer;
   readonly #lanes = new Map<number, ConsumedLane>();
   readonly #filler: BatchFiller;
-  readonly #pool = new BuilderPool();
+  readonly #lent: LentBatches;
   readonly #handOffs: HandOffs;
   readonly #committer: OffsetCommitter;
   readonly #lease: Lease;
-  #inFlightBytes = 0;
   #onRevoke: RevokeHandler | undefined;
   /** Hand-overs that have not ended. The next batches wait for them. */
   #revokes = 0;
@@ -72,13 +51,13 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
 
   constructor(options: ChangeConsumerOptions) {
     this.#options = options;
-    this.#maxInFlightBytes = options.maxInFlightBytes ?? 32 * 1024 * 1024;
     this.#consumer = new BatchConsumer(options, {
       assigned: (partitions) => this.#assigned(partitions),
       release: (partitions) => this.#release(partitions),
       lost: (partitions) => this.#lost(partitions),
     });
     this.#filler = new BatchFiller(options.topic);
+    this.#lent = new LentBatches(options.maxInFlightBytes ?? 32 * 1024 * 1024, () => this.#consumer.nudge());
     this.#lease = new Lease(() => this.#consumer.isMember(), (options.sessionTimeoutMs ?? 30_000) / 6);
     this.#handOffs = new HandOffs(this.#consumer, this.#lanes, (cause) => this.#fail(cause));
     this.#committer = new OffsetCommitter(this.#consumer, this.#lanes, {
@@ -103,7 +82,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   }
 
   get inFlightBytes(): number {
-    return this.#inFlightBytes;
+    return this.#lent.bytes;
   }
 
   async *batches(signal: AbortSignal): AsyncGenerator<RecordBatch<KafkaCheckpoint>, void, undefined> {
@@ -183,10 +162,11 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
       for (let done = false; !done;) {
         await this.#room(signal);
         if (lane.leaving) return;
-        const builder = this.#pool.take(fetched.records.length);
+        const builder = this.#lent.take(fetched.records.length);
         const filling = this.#filler.fill(lane, builder);
         done = filling.done || filling.awaited !== undefined;
-        this.#count(lane, filling, builder);
+        countFilling(this.counts, filling, builder);
+        this.#warnOf(lane, filling);
         if (filling.letters.length > 0) await this.#options.deadLetters.park(filling.letters);
         // Taken away while the letters were parked: nothing of this batch is ours to hand out any more.
         if (lane.leaving) return;
@@ -201,7 +181,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
 
   #handOut(lane: ConsumedLane, builder: Builder): Builder | undefined {
     if (builder.count === 0) {
-      this.#pool.give(builder);
+      this.#lent.putBack(builder);
       lane.confirmPassed();
       if (lane.isDirty) this.#committer.schedule();
       return undefined;
@@ -209,18 +189,9 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     builder.lane = lane.partition;
     builder.checkpoint = lane.checkpoint();
     builder.isOurs = () => this.#lanes.get(lane.partition) === lane;
-    builder.release = () => this.#giveBack(lane, builder);
     lane.outstanding.push(lane.passedTo);
-    lane.lent.add(builder);
-    this.#inFlightBytes += builder.bytes.length;
+    this.#lent.lend(lane, builder);
     return builder;
-  }
-
-  #giveBack(lane: ConsumedLane, builder: Builder): void {
-    if (!lane.lent.delete(builder)) return; // of a partition that is gone: accounted for when it went
-    this.#inFlightBytes -= builder.bytes.length;
-    this.#pool.give(builder);
-    this.#consumer.nudge();
   }
 
   /**
@@ -228,7 +199,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
    * once would be taken for the one that goes, and its new batches be given up with the old ones.
    */
   async #room(signal: AbortSignal): Promise<void> {
-    while (this.#revokes > 0 || this.#inFlightBytes >= this.#maxInFlightBytes) {
+    while (this.#revokes > 0 || this.#lent.isFull) {
       if (this.#failure !== undefined) throw this.#failure.cause;
       await this.#consumer.changed(signal);
     }
@@ -285,36 +256,22 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     this.#consumer.nudge();
   }
 
-  /** Batches that are not given back yet are not reused: a sink may still be reading them. */
   #forget(partitions: readonly number[]): void {
     for (const partition of partitions) {
       const lane = this.#lanes.get(partition);
       if (lane === undefined) continue;
       lane.leaving = true;
-      for (const builder of lane.lent) this.#inFlightBytes -= builder.bytes.length;
-      lane.lent.clear();
+      this.#lent.forget(lane);
       this.#lanes.delete(partition);
     }
     this.#consumer.nudge();
   }
 
-  #count(lane: ConsumedLane, filling: Filling, builder: Builder): void {
-    const { counts } = this;
-    const { partition, passedTo } = lane;
-    counts.records += builder.count;
-    counts.bytes += builder.length;
-    counts.heartbeats += filling.heartbeats;
-    counts.duplicates += filling.duplicates;
-    counts.undecodable += filling.letters.length;
-    if (filling.awaited !== undefined) counts.handOffs++;
-    if (filling.duplicates > 0) {
-      this.#warn('records seen before were skipped', {
-        partition,
-        records: filling.duplicates,
-        before: passedTo,
-      });
+  #warnOf({ partition, passedTo }: ConsumedLane, { duplicates, letters }: Filling): void {
+    if (duplicates > 0) {
+      this.#warn('records seen before were skipped', { partition, records: duplicates, before: passedTo });
     }
-    for (const { reason } of filling.letters)
+    for (const { reason } of letters)
       this.#warn('a record is parked', { code: 'RECORD_UNDECODABLE', reason });
   }
 

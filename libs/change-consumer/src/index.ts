@@ -1,2 +1,3 @@
-export { ChangeConsumer, type ChangeConsumerOptions, type ConsumerCounts } from './change-consumer.ts';
+export { ChangeConsumer, type ChangeConsumerOptions } from './change-consumer.ts';
 export type { KafkaCheckpoint } from './consumed-lane.ts';
+export type { ConsumerCounts } from './consumer-counts.ts';

@@ -41,7 +41,7 @@ export class Generations {
     const ref = { schema: state.schema, table: state.table, tableId: state.table_id };
     const generation = state.generation + 1;
     const from = index.name;
-    await tables.createPhysical(ref, generation, columns, []);
+    await tables.physical.create(ref, generation, columns, []);
     const name = functions.naming.physical(ref, generation);
     await tables.save(
       table,
@@ -69,7 +69,7 @@ export class Generations {
     }
     table.index.name = to;
     table.index.generation = table.state.generation;
-    table.index.properties = (await tables.readPhysical(to))?.properties ?? {};
+    table.index.properties = (await tables.physical.read(to))?.properties ?? {};
     await tables.save(table, { copying_from: null, retyped_fields: [] }, table.version);
   }
 }

@@ -1,4 +1,4 @@
-import { changeAliases, deleteIndex, readIndices, type SearchStore } from '@pgstream/search-store';
+import { deleteIndex, type SearchStore } from '@pgstream/search-store';
 import {
   assertNever,
   type Position,
@@ -16,6 +16,7 @@ import type { SearchObserver } from './observer.ts';
 import { rewriteRows } from './row-rewrite.ts';
 import type { SystemNames } from './system-indices.ts';
 import { mergeColumns, newColumns, type KnownColumn, type TableIndex } from './table-index.ts';
+import { refOf, TableRenames } from './table-renames.ts';
 import type { Tables } from './tables.ts';
 
 export interface SchemaChangesOptions {
@@ -50,11 +51,13 @@ export class SchemaChanges {
   readonly #options: SchemaChangesOptions;
   readonly #tables: Tables;
   readonly #generations: Generations;
+  readonly #renames: TableRenames;
 
   constructor(options: SchemaChangesOptions) {
     this.#options = options;
     this.#tables = options.tables;
     this.#generations = new Generations(options);
+    this.#renames = new TableRenames(options);
   }
 
   /** Before a row of a table, or of columns, that were not met yet. Nothing else need be drained for that. */
@@ -79,10 +82,10 @@ export class SchemaChanges {
     const current = found ?? (await this.#tables.restore(table));
     const { state } = current;
     const ref = refOf(state.table_id, state.schema, state.table);
-    const present = await this.#tables.readPhysical(current.index.writeAlias);
+    const present = await this.#tables.physical.read(current.index.writeAlias);
     if (present !== null) return 'again';
     const aliases = [...new Set([current.index.writeAlias, state.alias])];
-    await this.#tables.createPhysical(ref, state.generation, state.columns, aliases);
+    await this.#tables.physical.create(ref, state.generation, state.columns, aliases);
     this.#options.observer.notice('index_missing', {
       index: state.index,
       schema: state.schema,
@@ -123,7 +126,11 @@ export class SchemaChanges {
       case 'schema_renamed':
         for (const table of await this.#tables.ofSchema(change.from)) {
           // oxlint-disable-next-line no-await-in-loop -- a schema change is rare
-          await this.#rename(table, { schema: change.schema, name: table.state.table }, fence.version);
+          await this.#renames.rename(
+            table,
+            { schema: change.schema, name: table.state.table },
+            fence.version,
+          );
         }
         return;
       case 'table_created':
@@ -172,7 +179,7 @@ export class SchemaChanges {
     if (found === null && shape.identity_columns.length === 0) return;
     const table = found ?? (await this.#tables.open(ref, shape.columns, fence.version));
     if (table.dropped || fence.version < table.version) return;
-    await this.#rename(table, shape, fence.version);
+    await this.#renames.rename(table, shape, fence.version);
     if (!this.#options.handleDdl) return;
     await this.#reshape(
       table,
@@ -188,58 +195,6 @@ export class SchemaChanges {
     await this.#stale(table, [...change.stale, ...stale], fence.version, shape.columns);
   }
 
-  /** Points the alias at the table's new name. A record that comes again may tell of a name of before. */
-  async #rename(table: TableIndex, to: { schema: string; name: string }, version: bigint): Promise<void> {
-    const { state } = table;
-    if (version < table.version) return;
-    if (state.schema === to.schema && state.table === to.name) return;
-    const name = `${to.schema}.${to.name}`;
-    const moved = this.#options.handleDdl
-      ? await this.#moveAlias(table, to, version)
-      : { alias: state.alias, stale: [] };
-    await this.#tables.save(
-      table,
-      {
-        schema: to.schema,
-        table: to.name,
-        alias: moved.alias,
-        names: [...state.names.filter((old) => old !== name), name],
-        stale: union(state.stale, moved.stale),
-      },
-      version,
-    );
-  }
-
-  async #moveAlias(
-    table: TableIndex,
-    to: { schema: string; name: string },
-    version: bigint,
-  ): Promise<{ alias: string; stale: string[] }> {
-    const { state, index } = table;
-    const ref = refOf(table.tableId, to.schema, to.name);
-    const { naming } = this.#options.functions;
-    if (naming.shared) return { alias: state.alias, stale: await this.#shareAlias(table, naming.alias(ref)) };
-    const alias = await this.#tables.claimAlias(ref, index.name, version);
-    if (alias !== state.alias) await this.#dropAlias(state.alias, index.name);
-    return { alias, stale: [] };
-  }
-
-  /** In a shared index the documents stay where they are; why they may not be found as the table is now. */
-  async #shareAlias(table: TableIndex, alias: string): Promise<string[]> {
-    const { functions, store } = this.#options;
-    // Ids in a pinned index begin with the table's name: those of before stay under the old one.
-    if (alias === table.state.alias) return functions.layoutIsTable ? ['renamed'] : [];
-    const [holder] = await readIndices(store, alias);
-    if (holder === undefined) await changeAliases(store, [{ add: { index: table.index.name, alias } }]);
-    return holder === undefined || holder.name === table.index.name ? [] : ['moved'];
-  }
-
-  async #dropAlias(alias: string, physical: string): Promise<void> {
-    const state = await this.#tables.readPhysical(physical);
-    if (state?.aliases.includes(alias) !== true) return;
-    await changeAliases(this.#options.store, [{ remove: { index: physical, alias } }]);
-  }
-
   /** Maps columns that are new or have changed; a new generation of the index where a field changes its type. */
   async #reshape(
     table: TableIndex,
@@ -248,7 +203,7 @@ export class SchemaChanges {
   ): Promise<void> {
     const { added, version, drain } = change;
     const columns = mergeColumns(table.state.columns, added);
-    const { missing, clashing } = this.#tables.compare(table.index, added);
+    const { missing, clashing } = this.#tables.physical.compare(table.index, added);
     const reformed = added.some((column) => isReformed(table.state.columns, column));
     if (!this.#options.handleDdl && table.state.columns.length > 0) {
       const fields = Object.keys(missing).length + clashing.length;
@@ -262,7 +217,7 @@ export class SchemaChanges {
       await drain();
       await this.#generations.next(table, { columns, clashing, version }, signal);
     } else {
-      await this.#tables.putFields(table.index, missing);
+      await this.#tables.physical.putFields(table.index, missing);
     }
     await this.#stale(table, reformed ? ['retyped'] : [], version, columns);
   }
@@ -306,10 +261,6 @@ export function isSchemaChange(content: string): boolean {
   } catch {
     return false;
   }
-}
-
-function refOf(tableId: string, schema: string, table: string): TableRef {
-  return { tableId, schema, table, keyColumnIds: [] };
 }
 
 function union(a: readonly string[], b: readonly string[]): string[] {

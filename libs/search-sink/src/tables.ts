@@ -1,19 +1,9 @@
-import { PipelineError } from '@pgstream/failure';
-import { claimAlias, epochOf, generationOf, isOurs, tableIdOf } from './aliases.ts';
-import {
-  changeAliases,
-  createIndex,
-  putMapping,
-  readIndices,
-  type IndexState,
-  type Properties,
-  type SearchStore,
-} from '@pgstream/search-store';
+import type { SearchStore } from '@pgstream/search-store';
 import type { TableRef } from '@pgstream/wal-event';
-import { PGSTREAM_MAPPING } from './document/index.ts';
+import { generationOf } from './aliases.ts';
 import type { BoundFunctions } from './functions.ts';
-
 import type { SearchObserver } from './observer.ts';
+import { PhysicalIndices } from './physical-indices.ts';
 import {
   ensureSystemIndex,
   findTableStates,
@@ -21,17 +11,7 @@ import {
   writeTableState,
   type SystemNames,
 } from './system-indices.ts';
-import { fieldTypeOf, PhysicalIndex, TableIndex, type KnownColumn, type TableState } from './table-index.ts';
-
-type TableNames = Pick<TableRef, 'schema' | 'table' | 'tableId'>;
-
-interface MadeIndex {
-  readonly alias: string;
-  readonly index: string;
-  readonly generation: number;
-  /** Made just now, with the columns' mapping. */
-  readonly fresh: boolean;
-}
+import { PhysicalIndex, TableIndex, type KnownColumn, type TableState } from './table-index.ts';
 
 /** Aliases of names that were met long ago are looked up again. */
 const MAX_REFS = 100_000;
@@ -48,30 +28,27 @@ export interface TablesOptions {
 
 /** The tables that the sink has met: their indices, mappings and what is known of their shape. */
 export class Tables {
+  /** Makes and maps the indices behind the tables. */
+  readonly physical: PhysicalIndices;
   readonly #options: TablesOptions;
   readonly #byRef = new Map<TableRef, TableIndex>();
   readonly #byId = new Map<string, TableIndex>();
   readonly #indices = new Map<string, PhysicalIndex>();
   #systemReady = false;
-  /** Of the batch at hand. */
-  epoch = 1;
 
   constructor(options: TablesOptions) {
     this.#options = options;
+    this.physical = new PhysicalIndices(options);
+  }
+
+  /** Of the batch at hand. */
+  set epoch(epoch: number) {
+    this.physical.epoch = epoch;
   }
 
   /** A table met before under these names; `undefined` sends the caller to {@link open}. Hot path. */
   known(ref: TableRef): TableIndex | undefined {
     return this.#byRef.get(ref);
-  }
-
-  all(): Iterable<TableIndex> {
-    return this.#byId.values();
-  }
-
-  /** Every index that has been written to. */
-  indices(): Iterable<PhysicalIndex> {
-    return this.#indices.values();
   }
 
   async prepare(): Promise<void> {
@@ -154,82 +131,10 @@ export class Tables {
     this.#options.observer.staleTables(stale);
   }
 
-  /** Fields that the columns need and the index lacks, and fields that it has with another type. */
-  compare(
-    index: PhysicalIndex,
-    columns: readonly KnownColumn[],
-  ): { missing: Record<string, unknown>; clashing: string[] } {
-    const wanted: Properties = this.#options.functions.mapping(columns);
-    const missing: Record<string, unknown> = {};
-    const clashing: string[] = [];
-    for (const [field, mapping] of Object.entries(wanted)) {
-      const { [field]: present } = index.properties;
-      if (present === undefined) missing[field] = mapping;
-      else if (fieldTypeOf(present) !== fieldTypeOf(mapping)) clashing.push(field);
-    }
-    return { missing, clashing };
-  }
-
-  async putFields(index: PhysicalIndex, missing: Record<string, unknown>): Promise<void> {
-    if (Object.keys(missing).length === 0) return;
-    await putMapping(this.#options.store, index.writeAlias, { properties: missing });
-    index.properties = { ...index.properties, ...missing };
-  }
-
-  /** Creates the physical index of a generation, empty, with the mapping of `columns`, behind `aliases`. */
-  async createPhysical(
-    ref: TableNames,
-    generation: number,
-    columns: readonly KnownColumn[],
-    aliases: readonly string[],
-  ): Promise<boolean> {
-    const { store, functions, indexSettings, observer } = this.#options;
-    const name = functions.naming.physical(ref, generation);
-    const created = await createIndex(store, name, {
-      settings: settingsOf(indexSettings),
-      mappings: {
-        dynamic: false,
-        _meta: {
-          pgstream: { table_id: functions.naming.shared ? '' : ref.tableId, generation, epoch: this.epoch },
-        },
-        properties: {
-          ...functions.mapping(columns),
-          _pgstream: PGSTREAM_MAPPING,
-          _table: { type: 'keyword' },
-        },
-      },
-      aliases,
-    });
-    if (created) observer.notice('index_created', { index: name });
-    return created;
-  }
-
-  writeAliasOf(ref: TableNames): string {
-    const { functions, names } = this.#options;
-    return functions.naming.shared
-      ? functions.naming.alias(ref)
-      : `${names.history}-${ref.tableId.toLowerCase()}`;
-  }
-
-  async claimAlias(ref: TableNames, physical: string, version: bigint): Promise<string> {
-    const { store, functions, names } = this.#options;
-    return claimAlias({ store, names, naming: functions.naming }, ref, {
-      physical,
-      epoch: this.epoch,
-      version,
-    });
-  }
-
-  async readPhysical(name: string): Promise<IndexState | null> {
-    const [state] = await readIndices(this.#options.store, name);
-    return state ?? null;
-  }
-
   async #create(ref: TableRef, columns: readonly KnownColumn[], version: bigint): Promise<TableIndex> {
     await this.prepare();
-    const { functions, store, names } = this.#options;
-    const { shared } = functions.naming;
-    const made = shared ? await this.#openShared(ref, columns) : await this.#makeOwn(ref, columns, version);
+    const { store, names } = this.#options;
+    const made = await this.physical.open(ref, columns, version);
     const state: TableState = {
       table_id: ref.tableId,
       schema: ref.schema,
@@ -239,7 +144,7 @@ export class Tables {
       index: made.index,
       generation: made.generation,
       version: String(version),
-      epoch: this.epoch,
+      epoch: this.physical.epoch,
       // In an index that was there before, the columns are compared with what it has, and mapped, next.
       columns: made.fresh ? columns : [],
       stale: [],
@@ -250,65 +155,6 @@ export class Tables {
     const stored = await writeTableState(store, names, state);
     const current = stored ? state : await readTableState(store, names, ref.tableId);
     return this.#attach(current ?? state);
-  }
-
-  async #makeOwn(ref: TableRef, columns: readonly KnownColumn[], version: bigint): Promise<MadeIndex> {
-    const { naming } = this.#options.functions;
-    const index = naming.physical(ref, 1);
-    const aliases = [this.writeAliasOf(ref)];
-    const fresh = await this.createPhysical(ref, 1, columns, aliases);
-    if (!fresh) await this.#adopt(index, ref, aliases);
-    const alias = await this.claimAlias(ref, index, version);
-    return { alias, index, generation: 1, fresh };
-  }
-
-  async #openShared(ref: TableRef, columns: readonly KnownColumn[]): Promise<MadeIndex> {
-    const { naming } = this.#options.functions;
-    const alias = naming.alias(ref);
-    const present = await this.#sharedIndex(alias);
-    if (present !== null) return { alias, index: present.name, generation: present.generation, fresh: false };
-    const index = naming.physical(ref, 1);
-    const fresh = await this.createPhysical(ref, 1, columns, [alias]);
-    if (!fresh) await this.#adopt(index, ref, [alias]);
-    return { alias, index, generation: 1, fresh };
-  }
-
-  /** An index that other tables made already; its generation is in its mapping. */
-  async #sharedIndex(alias: string): Promise<{ name: string; generation: number } | null> {
-    const [holder] = await readIndices(this.#options.store, alias);
-    if (holder === undefined) return null;
-    if (holder.name === alias || !isOurs(holder)) {
-      throw new PipelineError('SEARCH_INDEX_FOREIGN', { detail: `${alias} is ${holder.name}.` });
-    }
-    // Its rows would have higher versions than those that come now, which would be taken for old ones.
-    if (epochOf(holder) < this.epoch) {
-      throw new PipelineError('SEARCH_INDEX_OF_EARLIER_EPOCH', {
-        detail: `${holder.name} is of epoch ${epochOf(holder)}, the records are of epoch ${this.epoch}.`,
-        facts: { index: holder.name },
-      });
-    }
-    return { name: holder.name, generation: generationOf(holder) };
-  }
-
-  /** The index exists and no state names it: ours from a start that was cut short, or somebody else's. */
-  async #adopt(physical: string, ref: TableRef, aliases: readonly string[]): Promise<void> {
-    const found = await this.readPhysical(physical);
-    if (
-      found === null ||
-      !isOurs(found) ||
-      (!this.#options.functions.naming.shared && tableIdOf(found) !== ref.tableId)
-    ) {
-      throw new PipelineError('SEARCH_INDEX_FOREIGN', { detail: `It is ${physical}.` });
-    }
-    // Somebody may have made it with other settings: deletes must be remembered as long as late writers live.
-    const { 'index.gc_deletes': gcDeletes } = settingsOf(this.#options.indexSettings);
-    await this.#options.store.request('PUT', `/${encodeURIComponent(physical)}/_settings`, {
-      body: { 'index.gc_deletes': gcDeletes },
-    });
-    await changeAliases(
-      this.#options.store,
-      aliases.map((alias) => ({ add: { index: physical, alias } })),
-    );
   }
 
   async #attach(state: TableState): Promise<TableIndex> {
@@ -322,10 +168,10 @@ export class Tables {
 
   async #physicalOf(state: TableState): Promise<PhysicalIndex> {
     const ref = { schema: state.schema, table: state.table, tableId: state.table_id };
-    const writeAlias = this.#options.functions.naming.shared ? state.alias : this.writeAliasOf(ref);
+    const writeAlias = this.#options.functions.naming.shared ? state.alias : this.physical.writeAliasOf(ref);
     const known = this.#indices.get(writeAlias);
     if (known !== undefined) return known;
-    const found = state.dropped ? null : await this.readPhysical(writeAlias);
+    const found = state.dropped ? null : await this.physical.read(writeAlias);
     const index = new PhysicalIndex({
       writeAlias,
       name: found?.name ?? state.index,
@@ -342,17 +188,4 @@ export class Tables {
     if (table.dropped) builder.forgetShape(table.tableId);
     else builder.setShape(table.tableId, table.state.columns);
   }
-}
-
-/** Ours under the user's, with full names: the server takes both forms, and must not be given one setting twice. */
-function settingsOf(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const settings: Record<string, unknown> = {
-    // How long deletes are remembered, so that a late writer cannot bring a row back.
-    'index.gc_deletes': '1h',
-    'index.mapping.total_fields.limit': 5000,
-  };
-  for (const [name, value] of Object.entries(given)) {
-    settings[name.startsWith('index.') ? name : `index.${name}`] = value;
-  }
-  return settings;
 }
