@@ -88,14 +88,14 @@ async function format(dir: string, file: string, jars: string, options: KafkaOpt
   writeFileSync(file, properties(dir, ports));
   for (const line of options.properties ?? []) appendFileSync(file, `${line}\n`);
   const clusterId = randomBytes(16).toString('base64url');
+  // one argument: an id that begins with a dash would pass for a flag, one time in 64
+  const id = `--cluster-id=${clusterId}`;
   const scram = ['256', '512'].map((bits) => `SCRAM-SHA-${bits}=[name=alice,password=alice-secret]`);
   const java = ['-Xmx128m', '-XX:TieredStopAtLevel=1', ...logging(dir), '-cp', `${jars}/*`];
   const scramFlags = scram.flatMap((entry) => ['--add-scram', entry]);
-  runToEnd(
-    'java',
-    [...java, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file, ...scramFlags],
-    { cwd: dir },
-  );
+  runToEnd('java', [...java, 'kafka.tools.StorageTool', 'format', id, '-c', file, ...scramFlags], {
+    cwd: dir,
+  });
 }
 
 function portsOf(text: string): { plain: number; tls: number; sasl: number } {
