@@ -1,20 +1,38 @@
 import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
 import { MissingToolError, requireJava } from '@pgstream/test-kit';
-import { mainPath, type Figures } from './main-path.ts';
+import { mainPath, PARTS, type Figures, type Part } from './main-path.ts';
 
-const USAGE = 'usage: npm run bench -- main-path [--json FILE]';
-const args = process.argv.slice(2);
-const jsonFile = args.includes('--json') ? args[args.indexOf('--json') + 1] : undefined;
-const [suite = 'main-path', ...rest] = args.filter((arg, i) => arg !== '--json' && args[i - 1] !== '--json');
+const USAGE = `usage: npm run bench -- [main-path] [--only ${PARTS.join(' | ')}] [--json FILE]`;
+
+interface Wanted {
+  readonly parts: readonly Part[];
+  readonly jsonFile: string | undefined;
+}
+
+/** `undefined` for a command line that says nothing known. */
+function wantedBy(args: readonly string[]): Wanted | undefined {
+  try {
+    const options = { only: { type: 'string' }, json: { type: 'string' } } as const;
+    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    const parts = PARTS.filter((part) => values.only === undefined || values.only === part);
+    const known = positionals.length === 0 || (positionals.length === 1 && positionals[0] === 'main-path');
+    return known && parts.length > 0 ? { parts, jsonFile: values.json } : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 async function main(): Promise<number> {
-  if (suite !== 'main-path' || rest.length > 0) {
+  const wanted = wantedBy(process.argv.slice(2));
+  if (wanted === undefined) {
     console.error(USAGE);
     return 78;
   }
+  const { parts, jsonFile } = wanted;
   requireJava();
-  const figures = await mainPath();
+  const figures = await mainPath(parts);
   print(figures);
   const [cpu] = cpus();
   const machine = {
@@ -29,19 +47,20 @@ async function main(): Promise<number> {
 }
 
 function print({ drains, indexing, freshness, checks }: Figures): void {
-  console.log('\nslot to Kafka (narrow)   rows/s   CPU µs/row   peak RSS MB');
+  if (drains.length > 0) console.log('\nslot to Kafka (narrow)   rows/s   CPU µs/row   peak RSS MB');
   for (const drain of drains) {
     const rss = Number.isNaN(drain.peakRssMb) ? '–' : drain.peakRssMb.toFixed(0);
     console.log(row(drain.system, drain.rowsPerS.toFixed(0), drain.cpuUsPerRow.toFixed(2), rss));
   }
-  console.log('\nKafka to search (wide)   docs/s   CPU µs/doc');
+  if (indexing.length > 0) console.log('\nKafka to search (wide)   docs/s   CPU µs/doc');
   for (const entry of indexing)
     console.log(row(entry.system, entry.docsPerS.toFixed(0), entry.cpuUsPerDoc.toFixed(2)));
-  const { p50Ms, p90Ms, p99Ms, maxMs } = freshness;
-  const texts = [p50Ms, p90Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1));
-  console.log(
-    `\ncommit to _search at 100/s: p50 ${texts[0]}, p90 ${texts[1]}, p99 ${texts[2]}, max ${texts[3]} ms\n`,
-  );
+  if (freshness !== undefined) {
+    const { p50Ms, p90Ms, p99Ms, maxMs } = freshness;
+    const [p50, p90, p99, max] = [p50Ms, p90Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1));
+    console.log(`\ncommit to _search at 100/s: p50 ${p50}, p90 ${p90}, p99 ${p99}, max ${max} ms`);
+  }
+  console.log();
   for (const { name, value, unit, target, pass } of checks) {
     console.log(
       `${pass ? '✔' : '✘'} ${name.padEnd(52)} ${value.toFixed(2).padStart(8)} ${unit}  (target ${target})`,
