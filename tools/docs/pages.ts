@@ -1,5 +1,5 @@
 import { GROUP_TITLES, METRIC_TABLES, REFUSED_FLAGS, SETTING_TABLE } from '@pgstream/assembly';
-import { ERRORS, type ErrorSpec } from '@pgstream/failure';
+import { ERRORS, FAILPOINTS, type ErrorSpec } from '@pgstream/failure';
 import { configTables, knownNameTables, metricsMarkdown } from '@pgstream/service-runtime';
 
 const GENERATED = '<!-- Printed by `npm run docs` from the tables in the code. Do not edit. -->';
@@ -10,6 +10,7 @@ export function pages(): ReadonlyMap<string, string> {
     ['configuration.md', configurationPage()],
     ['errors.md', errorsPage()],
     ['metrics.md', metricsPage()],
+    ['failpoints.md', failpointsPage()],
   ]);
 }
 
@@ -51,6 +52,15 @@ function metricsPage(): string {
   return page('Metrics', [
     "Served at `/metrics` for Prometheus. Seconds and bytes throughout. Node's own series (`process_*`, `nodejs_*`, with `nodejs_eventloop_lag_p99_seconds`) are there too.",
     ...sections,
+  ]);
+}
+
+function failpointsPage(): string {
+  const rows = Object.entries(FAILPOINTS).map(([name, where]) => `| \`${name}\` | ${where} |`);
+  return page('Failpoints', [
+    'Points in the code at which a test ends, stops or delays a process exactly there. `PGSTREAM_FAILPOINTS=name:action[:hits]`, several separated by commas, in the environment of the process. Actions: `kill` (SIGKILL to itself), `stop` (SIGSTOP to itself; wake it with SIGCONT), `delay=MS` (the whole process stands still, each time), `throw` or `throw=CODE` (an error, with a code such as `ECONNRESET`). All but `delay` act once. With `:hits` so many hits pass first. An unknown name or action is refused with exit code 78.',
+    'Unset, as always outside tests, the hook is a constant `undefined`, and a point is one comparison per batch or request; no point lies on the path of a single row.',
+    ['| Failpoint | What is true there |', '| --- | --- |', ...rows].join('\n'),
   ]);
 }
 

@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import { PipelineError } from '@pgstream/failure';
+import { failpoint, PipelineError } from '@pgstream/failure';
 import {
   type AssignedPartition,
   BatchConsumer,
@@ -172,7 +172,9 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
         if (lane.leaving) return;
         const batch = this.#handOut(lane, builder);
         if (filling.awaited !== undefined) this.#handOffs.block(lane, filling.blockedAt, filling.awaited);
-        if (batch !== undefined) yield batch;
+        if (batch === undefined) continue;
+        failpoint?.('consumer.handed-on');
+        yield batch;
       }
     } finally {
       this.#filler.release();
@@ -206,6 +208,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   }
 
   #assigned(partitions: readonly AssignedPartition[]): void {
+    failpoint?.('consumer.assigned');
     this.counts.assignments++;
     for (const assigned of partitions) {
       const lane = new ConsumedLane(assigned);
@@ -219,6 +222,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   async #release(partitions: readonly number[]): Promise<void> {
     const lanes = partitions.flatMap((partition) => this.#lanes.get(partition) ?? []);
     for (const lane of lanes) lane.leaving = true;
+    failpoint?.('consumer.release-before');
     await setImmediate(); // a batch that is on its way to the pipeline arrives there first
     const deadline = new AbortController();
     const idle = this.#revoke(() => Promise.all(lanes.map((lane) => this.#finish(lane, deadline.signal))));
@@ -229,6 +233,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     await this.#committer.flush().catch((cause: unknown) => {
       this.#warn('commit before a rebalance failed', { cause: String(cause) });
     });
+    failpoint?.('consumer.release-after');
     this.#forget(partitions);
   }
 

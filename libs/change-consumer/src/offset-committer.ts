@@ -1,4 +1,4 @@
-import { PipelineError } from '@pgstream/failure';
+import { failpoint, PipelineError } from '@pgstream/failure';
 import type { BatchConsumer } from '@pgstream/kafka-client';
 import type { ConsumedLane } from './consumed-lane.ts';
 import { formatSeen } from './seen-position.ts';
@@ -67,7 +67,9 @@ export class OffsetCommitter {
       offset: lane.confirmedTo,
       metadata: formatSeen(lane.confirmedSeen),
     }));
+    failpoint?.('consumer.commit-before');
     if (!(await this.#consumer.commit(offsets))) return; // no longer ours: the rebalance says what comes next
+    failpoint?.('consumer.commit-after');
     for (const [i, lane] of lanes.entries()) lane.committedTo = offsets[i]?.offset ?? lane.committedTo;
     this.#options.onCommitted();
   }

@@ -9,5 +9,14 @@ export {
   type ErrorCode,
   type PipelineErrorOptions,
 } from './errors.ts';
+export { FAILPOINTS, type FailpointName } from './failpoint-names.ts';
+export {
+  armFailpoints,
+  failpoint,
+  FAILPOINTS_VARIABLE,
+  parseFailpoints,
+  type ArmedFailpoint,
+  type Failpoint,
+} from './failpoints.ts';
 export { classifyPostgres, POSTGRES_RULES, sqlStateOf } from './postgres-rules.ts';
 export { withRetry, type RetryOptions } from './retry.ts';

@@ -8,7 +8,7 @@ import {
   type KafkaLogLine,
   type TopicFacts,
 } from '@pgstream/kafka-client';
-import { PipelineError, systemClock } from '@pgstream/failure';
+import { failpoint, PipelineError, systemClock } from '@pgstream/failure';
 import type { DeadLetterStore, Lsn } from '@pgstream/wal-event';
 import { KafkaSink } from './kafka-sink.ts';
 import type { Keying } from './key.ts';
@@ -170,12 +170,15 @@ async function recover(opening: Opening): Promise<PartitionTail[]> {
   const { topic, sourceId, isConfirmed, epoch, deliveryTimeoutMs } = settings;
   const before = await readTails(log, facts.partitions, topic);
   await checkRouting(before, await findHeartbeats(log, before), { topic, sourceId, routing, isConfirmed });
+  failpoint?.('kafka.fencing');
   await producer.init();
+  failpoint?.('kafka.id-taken');
   const heartbeats = before.map(({ partition, position, dataOffset, ...tail }) => {
     const fence = { sourceId, routing, position, dataOffset, isFence: true };
     return { partition, batch: heartbeatBatch({ ...fence, epoch: Math.max(epoch, tail.epoch) }), count: 1 };
   });
   await producer.send(heartbeats);
+  failpoint?.('kafka.fenced');
   const stranger = before.some(({ producerId }) => producerId >= 0n && producerId !== producer.producerId);
   if (stranger) {
     settings.onEvent({ kind: 'waiting_for_predecessor', waitMs: deliveryTimeoutMs });

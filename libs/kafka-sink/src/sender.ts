@@ -7,7 +7,7 @@ import type {
   RecordHeader,
 } from '@pgstream/kafka-client';
 import { RecordBatchWriter } from '@pgstream/kafka-client';
-import { PipelineError } from '@pgstream/failure';
+import { failpoint, PipelineError } from '@pgstream/failure';
 import type { DeadLetter, DeadLetterStore } from '@pgstream/wal-event';
 import type { Delivery } from './delivery.ts';
 import { encodeHeartbeat, HEARTBEAT_HEADERS } from './heartbeat.ts';
@@ -226,10 +226,12 @@ export class Sender {
     const fits = ({ batch }: Sent) => batch.length <= this.#options.maxMessageBytes;
     const sent = round.filter(fits);
     const oversize = round.filter((item) => !fits(item));
+    failpoint?.('kafka.produce-before');
     const [offsets] = await Promise.all([
       sent.length === 0 ? [] : this.#options.producer.send(sent),
       oversize.length === 0 ? undefined : this.#park(oversize),
     ]);
+    failpoint?.('kafka.produce-acked');
     for (const item of oversize) this.#settle(item);
     for (const [i, item] of sent.entries()) {
       if (item.queued !== undefined) {

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '@pgstream/failure';
+import { type Clock, failpoint, systemClock } from '@pgstream/failure';
 import { Watermark } from '@pgstream/flow';
 import type { BatchOutcome, RecordBatch, Sink, Source } from '@pgstream/wal-event';
 
@@ -163,6 +163,7 @@ class Pipeline<Checkpoint> {
         reported = true;
         if (lane.open.delete(batch)) this.#observer.batchSettled?.(batch, this.#clock.now() - readAt);
         const laneNumber = batch.lane;
+        failpoint?.('pipeline.settled');
         settle();
         batch.release?.();
         this.#confirm(laneNumber, lane);
@@ -196,6 +197,7 @@ class Pipeline<Checkpoint> {
     try {
       while (checkpoint !== undefined) {
         await this.#source.confirm(number, checkpoint);
+        failpoint?.('pipeline.confirmed');
         this.#observer.confirmed?.(number);
         checkpoint = lane.watermark.take();
       }

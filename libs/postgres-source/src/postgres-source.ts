@@ -1,4 +1,11 @@
-import { classifyPostgres, PipelineError, systemClock, withRetry, type Clock } from '@pgstream/failure';
+import {
+  classifyPostgres,
+  type Clock,
+  failpoint,
+  PipelineError,
+  systemClock,
+  withRetry,
+} from '@pgstream/failure';
 import { parseLsn, RecordEncoder, type RecordBatch, type Source } from '@pgstream/wal-event';
 import type { ClientConfig } from 'pg';
 import type { SchemaHistoryPort } from './history-port.ts';
@@ -121,8 +128,10 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
     try {
       while (!signal.aborted && this.#closing === undefined) {
         const batch = this.#cutter.take();
-        if (batch !== undefined) yield batch;
-        else if (this.#failure !== undefined) throw this.#failure;
+        if (batch !== undefined) {
+          failpoint?.('source.handed-on');
+          yield batch;
+        } else if (this.#failure !== undefined) throw this.#failure;
         else await this.#next();
       }
     } finally {

@@ -1,4 +1,4 @@
-import { classify, PipelineError, type Clock } from '@pgstream/failure';
+import { classify, type Clock, failpoint, PipelineError } from '@pgstream/failure';
 import { codeOfProblem, type BulkFailure, type BulkResponse, type SearchStore } from '@pgstream/search-store';
 import type { Chunk } from './chunk.ts';
 import type { SearchObserver } from './observer.ts';
@@ -108,8 +108,10 @@ export class BulkSender {
     const ours = actions.filter((at) => chunk.dead[at] !== true);
     if (ours.length < actions.length) return ours;
     const body = chunk.bodyOf(actions);
+    failpoint?.('search.bulk-before');
     const begun = clock.now();
     const { failures } = await this.#post(chunk, actions.length, body, signal);
+    failpoint?.('search.bulk-after');
     observer.bulk({ documents: actions.length, bytes: body.length, durationMs: clock.now() - begun });
     const again = failures.length === 0 ? [] : await this.#judge(chunk, actions, failures);
     if (again.length === 0) this.#waitMs = 0;

@@ -1,5 +1,5 @@
 import { changeAliases, membersOf, readIndices, type SearchStore } from '@pgstream/search-store';
-import { PipelineError } from '@pgstream/failure';
+import { failpoint, PipelineError } from '@pgstream/failure';
 import type { BoundFunctions } from './functions.ts';
 import { copyAll } from './mass-change.ts';
 import type { SearchObserver } from './observer.ts';
@@ -42,12 +42,14 @@ export class Generations {
     const generation = state.generation + 1;
     const from = index.name;
     await tables.physical.create(ref, generation, columns, []);
+    failpoint?.('search.generation-created');
     const name = functions.naming.physical(ref, generation);
     await tables.save(
       table,
       { columns, index: name, generation, copying_from: from, retyped_fields: clashing },
       version,
     );
+    failpoint?.('search.generation-saved');
     observer.notice('index_generation', { from, to: name, fields: clashing.join(',') });
     await this.finish(table, signal);
   }
@@ -65,8 +67,10 @@ export class Generations {
         { add: { index: to, alias: writeAlias } },
       ]);
       await copyAll(store, { from, to, edit: (source) => forgetFields(source, retyped) }, signal);
+      failpoint?.('search.generation-copied');
       await changeAliases(store, [{ add: { index: to, alias } }, { remove_index: { index: from } }]);
     }
+    failpoint?.('search.generation-swapped');
     table.index.name = to;
     table.index.generation = table.state.generation;
     table.index.properties = (await tables.physical.read(to))?.properties ?? {};

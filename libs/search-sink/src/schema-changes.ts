@@ -1,3 +1,4 @@
+import { failpoint } from '@pgstream/failure';
 import { deleteIndex, type SearchStore } from '@pgstream/search-store';
 import {
   assertNever,
@@ -101,11 +102,14 @@ export class SchemaChanges {
     const change = JSON.parse(record.content) as SchemaChange;
     const { observer, store, names, handleDdl } = this.#options;
     await this.#tables.prepare();
+    failpoint?.('search.ddl-before');
     for (const shape of change.changes) {
       // oxlint-disable-next-line no-await-in-loop -- changes build upon each other
       await this.#applyOne(shape, record.fence, signal);
     }
+    failpoint?.('search.ddl-applied');
     await writeHistory(store, names, { change, position: record.position, version: record.fence.version });
+    failpoint?.('search.ddl-after');
     observer.notice(handleDdl ? 'schema_change_applied' : 'schema_change_ignored', {
       command: change.command_tag,
       schema: change.schema_name,
@@ -163,6 +167,7 @@ export class SchemaChanges {
     if (!handleDdl || fence.version < table.version) return;
     // The state first: from here on late rows are known for what they are. The rest again, should it have been cut short.
     if (!table.dropped) await this.#tables.save(table, { dropped: true }, fence.version);
+    failpoint?.('search.drop-saved');
     if (functions.naming.shared) await deleteOlder(store, table, fence, { shared: true, signal });
     else await deleteIndex(store, table.index.name, { signal });
     observer.notice('table_dropped', {

@@ -1,4 +1,4 @@
-import { classify, type PipelineError } from '@pgstream/failure';
+import { classify, failpoint, type PipelineError } from '@pgstream/failure';
 import type { SearchStore } from '@pgstream/search-store';
 import {
   ACTION,
@@ -227,6 +227,7 @@ export class SearchSink implements Sink {
     this.#writer.previous.clear();
     const { shared } = this.#functions.naming;
     await this.#steady.run(signal, async () => deleteOlder(this.#store, table, fence, { shared, signal }));
+    failpoint?.('search.truncated');
     this.#refresher.forget(table.index);
   }
 

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import zlib from 'node:zlib';
+import { failpointFaults } from './failpoints.ts';
 import { urlFaults } from './postgres-urls.ts';
 import { routeOf } from './route.ts';
 import type { PgstreamConfig } from './settings.ts';
@@ -18,6 +19,7 @@ export function checkConfig(config: PgstreamConfig, need: ConfigNeed): readonly 
     ...searchFaults(config),
     ...retryFaults(config),
     ...compressionFaults(config),
+    ...failpointFaults(config.route.failpoints),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { FAILPOINTS_VARIABLE } from '@pgstream/failure';
 import {
   ADDRESS,
   BOOLEAN,
@@ -12,6 +13,7 @@ import {
   TEXT,
   type Kind,
 } from '@pgstream/service-runtime';
+import { FAILPOINTS_KIND } from './failpoints.ts';
 
 export type SourceName = 'postgres' | 'kafka';
 export type TargetName = 'kafka' | 'opensearch' | 'elasticsearch' | 'stdout' | 'ndjson';
@@ -59,6 +61,10 @@ export const routeSettings = {
     env: 'PGSTREAM_SHUTDOWN_TIMEOUT',
     default: 10_000,
     doc: 'How long a stop may take (stop reading, flush, confirm, leave the group) before the process exits with 1.',
+  }),
+  failpoints: optional(FAILPOINTS_KIND, {
+    env: FAILPOINTS_VARIABLE,
+    doc: 'For tests: points at which this process ends, stops or waits; docs/failpoints.md lists them. From the environment only. Unset: none, at no cost.',
   }),
 };
 

@@ -1,3 +1,4 @@
+import { failpoint } from '@pgstream/failure';
 import { Buffer } from 'node:buffer';
 import { once } from 'node:events';
 import { open, type FileHandle } from 'node:fs/promises';
@@ -104,7 +105,9 @@ export class FileSink implements Sink {
     if (from < batch.count) {
       const lines = linesOf(batch, from, this.#space);
       await this.#file.appendFile(lines);
+      failpoint?.('ndjson.appended');
       await this.#file.datasync();
+      failpoint?.('ndjson.synced');
       this.#last = { epoch: batch.epoch, position: positionAt(batch, batch.count - 1) };
     }
     outcome.settled();

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { PipelineError } from '@pgstream/failure';
+import { failpoint, PipelineError } from '@pgstream/failure';
 import { WireReader, WireWriter } from '../protocol/wire.ts';
 import { socketFailure } from './kafka-errors.ts';
 import type { KafkaConnectionOptions } from './kafka-connection.ts';
@@ -30,6 +30,9 @@ interface Waiting {
   resolve(body: WireReader): void;
   reject(error: PipelineError): void;
 }
+
+/** The key of a Produce request. */
+const PRODUCE = 0;
 
 /** Above what one fetch of one batch can need, so that a forged length allocates nothing. */
 const MAX_RESPONSE_BYTES = 128 * 1024 * 1024;
@@ -112,6 +115,7 @@ export class BrokerConnection {
     this.#socket.cork();
     for (const part of [prefix, head, request.body, ...tail]) this.#socket.write(part);
     this.#socket.uncork();
+    if (request.key === PRODUCE) failpoint?.('kafka.produce-sent');
   }
 
   #receive(chunk: Buffer): void {

@@ -1,3 +1,4 @@
+import { failpoint } from '@pgstream/failure';
 import type { Lsn } from '@pgstream/wal-event';
 import type { SchemaHistoryPort } from '../history-port.ts';
 
@@ -128,7 +129,9 @@ export class Acknowledger {
   }
 
   async #persist(lsn: Lsn): Promise<void> {
+    failpoint?.('source.checkpoint-before');
     await this.#options.history.checkpoint(lsn);
+    failpoint?.('source.checkpoint-after');
     this.#reach(lsn);
   }
 

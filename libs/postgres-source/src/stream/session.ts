@@ -1,5 +1,5 @@
 import type { Buffer } from 'node:buffer';
-import { PipelineError } from '@pgstream/failure';
+import { failpoint, PipelineError } from '@pgstream/failure';
 import type { Lsn } from '@pgstream/wal-event';
 import type { ClientConfig } from 'pg';
 import { PgoutputDecoder } from '../pgoutput/decoder.ts';
@@ -102,6 +102,7 @@ export class StreamSession implements ReplicationHandler {
     facts.serverLsn = found.serverLsn;
     this.#liveness = livenessFor(found.walSenderTimeoutMs, statusIntervalMs);
     await history.load(from);
+    failpoint?.('source.start');
     return startSql(slot, publications, from);
   }
 
@@ -126,6 +127,7 @@ export class StreamSession implements ReplicationHandler {
   readDone(bytes: number): void {
     this.#options.facts.bytes += bytes;
     this.#lastReadMs = performance.now();
+    failpoint?.('source.decoded');
     this.#options.onRead();
   }
 
@@ -157,6 +159,8 @@ export class StreamSession implements ReplicationHandler {
 
   #status(replyRequested: boolean): void {
     this.#lastStatusMs = performance.now();
+    failpoint?.('source.status-before');
     this.#connection.status(this.#options.acknowledger.confirmed, replyRequested);
+    failpoint?.('source.status-after');
   }
 }
