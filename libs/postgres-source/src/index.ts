@@ -1,6 +1,9 @@
 export type { SchemaHistoryPort, TableState } from './history-port.ts';
 export type { RelationColumn, RelationMessage, TypeMessage } from './pgoutput/messages.ts';
 export { PostgresSource, type PostgresSourceOptions } from './postgres-source.ts';
+export { FlightRecorder, type FlightRecorderOptions } from './recorder/flight-recorder.ts';
+export { readRecording, type Recording, type RecordingHeader } from './recorder/recording-file.ts';
+export { describeRecording, replayRecording, type ReplayOutcome } from './recorder/replay.ts';
 export type { PostgresCheckpoint } from './stream/batch-pool.ts';
 export type { StartFacts } from './stream/prepare.ts';
 export type { SourceFacts, SourceObserver, SourceRole } from './stream/source-facts.ts';

@@ -16,7 +16,13 @@ import { classifyStream } from './stream/postgres-rules.ts';
 import type { StartFacts } from './stream/prepare.ts';
 import { sessionConfig } from './stream/session-config.ts';
 import { StreamSession } from './stream/session.ts';
-import type { SourceFacts, SourceObserver, SourceRole } from './stream/source-facts.ts';
+import {
+  newSourceFacts,
+  type SourceFacts,
+  type SourceObserver,
+  type SourceRole,
+} from './stream/source-facts.ts';
+import type { FlightRecorder } from './recorder/flight-recorder.ts';
 import { ALL_TABLES, type TableFilter } from './stream/table-filter.ts';
 
 export interface PostgresSourceOptions {
@@ -33,6 +39,8 @@ export interface PostgresSourceOptions {
   /** Compares what a new connection found with what is recorded; throws to refuse the START. Called before every START. */
   readonly beforeStart?: (facts: StartFacts) => Promise<void>;
   readonly observer?: SourceObserver;
+  /** Writes what could not be decoded to a file. */
+  readonly recorder?: FlightRecorder;
   /** Memory of the server's decoder before it spills to disk. Default `256MB`. */
   readonly decodingWorkMem?: string;
   /** All batches together that are not given back. Default 32 MiB; one long row may exceed it. */
@@ -97,7 +105,7 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
     this.#pool = new BatchPool({ budgetBytes: bufferBytes, batchBytes }, () => this.#proceed());
     this.#cutter = new BatchCutter(this.#pool, batchBytes);
     this.#encoder = new RecordEncoder(options.epoch);
-    this.#facts = newFacts();
+    this.#facts = newSourceFacts();
     this.#acknowledger = new Acknowledger(NOWHERE, {
       history,
       onAdvance: () => {
@@ -247,6 +255,7 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
       acknowledger: this.#acknowledger,
       facts: this.#facts,
       observer: this.#observer,
+      recorder: this.#options.recorder,
       beforeStart: (found) => this.#beforeStart(found),
       onStarted: () => this.#role('leader'),
       onRead: () => this.#wake(),
@@ -297,21 +306,3 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
 }
 
 const NOWHERE = parseLsn('0/0');
-
-function newFacts(): SourceFacts {
-  return {
-    role: 'connecting',
-    receivedLsn: NOWHERE,
-    confirmedLsn: NOWHERE,
-    serverLsn: NOWHERE,
-    lastCommitTimeMs: 0,
-    transactions: 0,
-    changes: 0,
-    records: 0,
-    bytes: 0,
-    reconnects: 0,
-    filtered: 0,
-    reservedMessages: 0,
-    lentBytes: 0,
-  };
-}

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { buildProgram, runCli } from './cli.ts';
 import type { CliContext } from './cli-context.ts';
@@ -102,4 +103,36 @@ test('tables are aligned, numbers to the right', () => {
     ]),
   ).toBe('a     true\nlong  -');
   expect([0, 17, 103_102_072, 5 * 2 ** 40].map(humanBytes)).toEqual(['0 B', '17 B', '98.3 MiB', '5.0 TiB']);
+});
+
+const RECORDING = join(__dirname, '../../../libs/postgres-source/test/fixtures/unknown-message.frames');
+
+test('replay prints the records of a recording and fails where it failed, with its exit code', async () => {
+  const { context, out, err } = contextOf();
+  expect(await runCli(['replay', RECORDING], context)).toBe(1);
+  const records = out().trimEnd().split('\n');
+  expect(records.map((text) => JSON.parse(text) as unknown)).toMatchObject([
+    { action: 'I' },
+    { action: 'I' },
+  ]);
+  const message = err();
+  expect(message).toContain('7 frames, 1 transactions, 2 records');
+  expect(message).toContain('PG_PROTOCOL');
+  expect(message).toContain('as recorded');
+});
+
+test('replay --json says it to programs, without records', async () => {
+  const { context, out } = contextOf();
+  expect(await runCli(['replay', RECORDING, '--json'], context)).toBe(1);
+  expect(JSON.parse(out())).toMatchObject({
+    reproduced: true,
+    records: 2,
+    error: { code: 'PG_PROTOCOL', facts: { kind: '0x3f', offset: 25 } },
+  });
+});
+
+test('replay of a file that is no recording: exit code 78', async () => {
+  const { context, err } = contextOf();
+  expect(await runCli(['replay', __filename], context)).toBe(78);
+  expect(err()).toContain('RECORDING_UNREADABLE');
 });

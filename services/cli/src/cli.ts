@@ -6,6 +6,7 @@ import { addDeadLetters } from './commands/dead-letters.ts';
 import { addInit } from './commands/init.ts';
 import { addLag } from './commands/lag.ts';
 import { addRefusedCommands } from './commands/refused.ts';
+import { addReplay } from './commands/replay.ts';
 import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
 import { addTearDown } from './commands/tear-down.ts';
@@ -66,6 +67,7 @@ export function buildProgram(context: CliContext, done: { exitCode: number }): C
     addLag,
     addTearDown,
     addDeadLetters,
+    addReplay,
     addRefusedCommands,
   ]) {
     add(program, context, done);

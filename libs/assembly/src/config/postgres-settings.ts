@@ -7,6 +7,7 @@ import {
   matching,
   optional,
   setting,
+  TEXT,
 } from '@pgstream/service-runtime';
 
 const PG_URL = matching(/^postgres(ql)?:\/\//, 'a URL that starts with postgres:// or postgresql://');
@@ -60,6 +61,17 @@ export const postgresSettings = {
     default: 10_000,
     doc: 'How often the metrics of the slot are read.',
   }),
+  recorder: {
+    bytes: setting(BYTES, {
+      env: 'PGSTREAM_FLIGHT_RECORDER_BYTES',
+      default: 4 * 2 ** 20,
+      doc: 'The newest bytes of the replication connection, kept in memory and written to a file when they cannot be decoded; `pgstream replay FILE` shows them. 0: off. The file holds values of rows.',
+    }),
+    dir: optional(TEXT, {
+      env: 'PGSTREAM_FLIGHT_RECORDER_DIR',
+      doc: 'The folder of those files, at most 5 per slot, readable by the owner only. Unset: the folder for temporary files.',
+    }),
+  },
   retry: {
     initialMs: setting(DURATION_MS, {
       env: `${LISTENER}_EXP_BACKOFF_INITIAL_INTERVAL`,

@@ -1,9 +1,10 @@
-import { hostname } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { POSTGRES_RULES, PipelineError } from '@pgstream/failure';
 import { sessionConfig } from '@pgstream/postgres-client';
 import {
   assertPreflight,
   checkBeforeStart,
+  FlightRecorder,
   keepingPosition,
   PositionKeeper,
   PostgresSource,
@@ -125,10 +126,21 @@ function newSource(context: RunContext, parts: SourceParts): PostgresSource {
       requireSameStart(start.state, (await checkBeforeStart(database.pool, { slot })).state);
     },
     observer: sourceObserver(context, parts),
+    ...recorderOf(context, parts),
     retry: { initialMs, maxMs },
     decodingWorkMem: `${Math.max(64, Math.floor(config.postgres.decodingMemoryBytes / 1024))}kB`,
     bufferBytes: config.route.memoryBytes,
   });
+}
+
+function recorderOf(
+  { config }: RunContext,
+  { slot, start }: SourceParts,
+): { readonly recorder?: FlightRecorder } {
+  const { bytes, dir } = config.postgres.recorder;
+  if (bytes === 0) return {};
+  const { epoch, publications } = start.state;
+  return { recorder: new FlightRecorder({ bytes, dir: dir ?? tmpdir(), slot, epoch, publications }) };
 }
 
 function sourceObserver(context: RunContext, { slot, onRole }: SourceParts): SourceObserver {

@@ -31,6 +31,12 @@ export const GENERAL_ERRORS = {
     action:
       'Read the dead letter; see who else writes to the topic; correct the writer and retry the letter.',
   },
+  RECORDING_UNREADABLE: {
+    disposition: 'halt',
+    exitCode: 78,
+    summary: 'The file is not a recording of replication frames that this version can read.',
+    action: 'Name a file that the log line of a decoding error named, or use the version that wrote it.',
+  },
   RETRIES_EXHAUSTED: {
     disposition: 'halt',
     summary: 'Something that time can heal did not heal within the configured number of attempts.',

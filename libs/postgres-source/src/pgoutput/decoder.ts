@@ -73,7 +73,7 @@ export class PgoutputDecoder {
       case 0x44: // D
         return this.#delete(frame);
       case 0x42: // B
-        return this.#begin(new FrameReader(frame, HEADER + 1));
+        return this.#begin(frame, new FrameReader(frame, HEADER + 1));
       case 0x43: // C
         return this.#commit(new FrameReader(frame, HEADER + 1));
       case 0x52: // R
@@ -91,11 +91,14 @@ export class PgoutputDecoder {
     }
   }
 
-  #begin(reader: FrameReader): void {
+  #begin(frame: Buffer, reader: FrameReader): void {
     const commitLsn = reader.uint64();
     const commitTimeUs = reader.int64();
     const xid = reader.uint32();
     reader.end();
+    if (commitTimeUs > LAST_US || commitTimeUs < FIRST_US) {
+      throw malformed('a commit time outside the calendar', frame, HEADER + 9);
+    }
     this.#handler.begin(commitLsn, commitTimeUs, xid);
   }
 
@@ -230,6 +233,10 @@ export class PgoutputDecoder {
     return o;
   }
 }
+
+/** What a Date can hold, 8.64e15 ms around 1970, in microseconds since 2000. */
+const LAST_US = (8_640_000_000_000_000n - 946_684_800_000n) * 1000n;
+const FIRST_US = (-8_640_000_000_000_000n - 946_684_800_000n) * 1000n;
 
 const IDENTITIES: ReadonlyMap<number, RelationMessage['replicaIdentity']> = new Map([
   [0x64, 'd'],

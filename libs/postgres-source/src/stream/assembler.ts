@@ -5,6 +5,7 @@ import type { DecodedRow, LogicalMessage, PgoutputHandler } from '../pgoutput/de
 import type { RelationMessage, TypeMessage } from '../pgoutput/messages.ts';
 import { rowValues } from '../pgoutput/row-values.ts';
 import type { Acknowledger } from './acknowledger.ts';
+import type { FlightRecorder } from '../recorder/flight-recorder.ts';
 import type { BatchCutter } from './batch-cutter.ts';
 import { filterChange, schemaEvent } from './schema-records.ts';
 import type { SourceFacts, SourceObserver } from './source-facts.ts';
@@ -18,6 +19,7 @@ export interface AssemblerParts {
   readonly acknowledger: Acknowledger;
   readonly facts: SourceFacts;
   readonly observer: SourceObserver;
+  readonly recorder?: FlightRecorder | undefined;
 }
 
 interface Relation {
@@ -86,11 +88,13 @@ export class Assembler implements PgoutputHandler {
   }
 
   type(message: TypeMessage): void {
+    this.#parts.recorder?.type(message);
     this.#parts.history.type(message);
   }
 
   relation(message: RelationMessage): void {
     const { history, filter } = this.#parts;
+    this.#parts.recorder?.relation(message);
     const own = message.schema === OWN_SCHEMA;
     const state = history.relation(message);
     const relation = {

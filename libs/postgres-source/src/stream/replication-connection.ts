@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { PipelineError } from '@pgstream/failure';
 import type { Client, ClientConfig } from 'pg';
 import { LogicalReplicationService } from 'pg-logical-replication';
+import type { FlightRecorder } from '../recorder/flight-recorder.ts';
 import { CopySplitter } from './copy-splitter.ts';
 import { classifyStream } from './postgres-rules.ts';
 import { ReusingSocket } from './reusing-socket.ts';
@@ -29,6 +30,7 @@ export interface ReplicationConnectionOptions {
   /** After a short read the socket rests for so long, that the kernel gathers more: fewer, larger reads. 0 reads eagerly. */
   readonly lazyReadMs: number;
   readonly handler: ReplicationHandler;
+  readonly recorder: FlightRecorder | undefined;
 }
 
 /** A read below this much means that we are faster than the server. */
@@ -163,7 +165,8 @@ export class ReplicationConnection {
   }
 
   #read(chunk: Buffer): void {
-    const { lazyReadMs } = this.#options;
+    const { lazyReadMs, recorder } = this.#options;
+    recorder?.read(chunk);
     this.#guard(() => this.#splitter.feed(chunk), chunk.length);
     if (this.#held || this.#draining || lazyReadMs === 0 || chunk.length >= SHORT_READ_BYTES) return;
     this.#stream?.pause();
@@ -179,8 +182,14 @@ export class ReplicationConnection {
       if (this.#held) this.#stream?.pause();
       this.#options.handler.readDone(bytes);
     } catch (cause) {
-      this.abort(cause);
+      this.abort(this.#recorded(classifyStream(cause)));
     }
+  }
+
+  /** What cannot be decoded is kept, whatever becomes of the connection. */
+  #recorded(error: PipelineError): PipelineError {
+    const { recorder } = this.#options;
+    return recorder === undefined || error.disposition === 'retry' ? error : recorder.dump(error);
   }
 
   async #release(): Promise<void> {

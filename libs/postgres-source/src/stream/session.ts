@@ -48,8 +48,8 @@ export class StreamSession implements ReplicationHandler {
     this.#assembler = new Assembler(options);
     this.#decoder = new PgoutputDecoder(this.#assembler);
     this.#liveness = livenessFor(0, options.statusIntervalMs);
-    const { client, lazyReadMs } = options;
-    this.#connection = new ReplicationConnection({ client, lazyReadMs, handler: this });
+    const { client, lazyReadMs, recorder } = options;
+    this.#connection = new ReplicationConnection({ client, lazyReadMs, recorder, handler: this });
   }
 
   /** @throws {PipelineError} see {@link ReplicationConnection.run} */
@@ -91,7 +91,7 @@ export class StreamSession implements ReplicationHandler {
   }
 
   async prepare(query: Query): Promise<string> {
-    const { slot, publications, acknowledger, beforeStart, facts, history, statusIntervalMs } = this.#options;
+    const { slot, publications, acknowledger, beforeStart, facts, history, recorder } = this.#options;
     const found = await findStart(query, slot, publications);
     await beforeStart(found);
     if (acknowledger.confirmed > found.serverLsn) {
@@ -100,8 +100,9 @@ export class StreamSession implements ReplicationHandler {
     const from = acknowledger.found(found.slot.confirmedFlushLsn);
     facts.confirmedLsn = from;
     facts.serverLsn = found.serverLsn;
-    this.#liveness = livenessFor(found.walSenderTimeoutMs, statusIntervalMs);
+    this.#liveness = livenessFor(found.walSenderTimeoutMs, this.#options.statusIntervalMs);
     await history.load(from);
+    recorder?.begin(found, from);
     failpoint?.('source.start');
     return startSql(slot, publications, from);
   }

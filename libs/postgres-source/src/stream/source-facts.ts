@@ -1,5 +1,5 @@
 import type { PipelineError } from '@pgstream/failure';
-import type { Lsn, Position } from '@pgstream/wal-event';
+import { parseLsn, type Lsn, type Position } from '@pgstream/wal-event';
 
 /** `standby`: another process uses the slot, and this one waits for it to end. */
 export type SourceRole = 'connecting' | 'leader' | 'standby' | 'stopped';
@@ -39,4 +39,24 @@ export interface SourceObserver {
   onCheckpointFailure?(error: PipelineError): void;
   /** A message of somebody else under a prefix of ours: counted, not emitted. */
   onReservedMessage?(prefix: string, position: Position): void;
+}
+
+/** Of a source that has not connected yet. */
+export function newSourceFacts(): SourceFacts {
+  const nowhere = parseLsn('0/0');
+  return {
+    role: 'connecting',
+    receivedLsn: nowhere,
+    confirmedLsn: nowhere,
+    serverLsn: nowhere,
+    lastCommitTimeMs: 0,
+    transactions: 0,
+    changes: 0,
+    records: 0,
+    bytes: 0,
+    reconnects: 0,
+    filtered: 0,
+    reservedMessages: 0,
+    lentBytes: 0,
+  };
 }
