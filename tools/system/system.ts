@@ -124,6 +124,17 @@ export class System {
     await this.product.stopAll();
     await this.sql.end();
     await dropDatabase(this.servers.postgresUrl, this.prefix);
+    await this.#forget();
+  }
+
+  /** As {@link close}, where the database goes with its server. */
+  async abandon(): Promise<void> {
+    await this.product.stopAll();
+    await this.sql.end();
+    await this.#forget();
+  }
+
+  async #forget(): Promise<void> {
     await dropTopics(this.servers.kafkaBroker, this.prefix);
     await dropIndices(this.servers.searchUrl, this.prefix);
     rmSync(this.#dir, { recursive: true });

@@ -7,4 +7,5 @@ export {
   type KafkaSinkEvent,
   type KafkaSinkOptions,
 } from './open-kafka-sink.ts';
-export type { PartitionTail } from './recovery.ts';
+export { findHeartbeats, readTails, type PartitionTail } from './recovery.ts';
+export { publishedSince, type Published } from './published-since.ts';

@@ -1,7 +1,13 @@
 import type { Buffer } from 'node:buffer';
 import type { FetchedBatch, FetchedRecord, LogReader } from '@pgstream/kafka-client';
 import { PipelineError } from '@pgstream/failure';
-import { comparePositions, decodeRecord, type Lsn, type Position } from '@pgstream/wal-event';
+import {
+  comparePositions,
+  decodeRecord,
+  type ChangeRecord,
+  type Lsn,
+  type Position,
+} from '@pgstream/wal-event';
 import { decodeHeartbeat, KIND_HEADER, type Heartbeat } from './heartbeat.ts';
 
 /** How far the log of one partition reaches. */
@@ -10,6 +16,8 @@ export interface PartitionTail {
   readonly epoch: number;
   readonly position: Position | null;
   readonly dataOffset: bigint;
+  /** The last record is a row or a TRUNCATE, and it was read: its transaction is in the slot's WAL. */
+  readonly endsInRow: boolean;
   /** The newest one met on the way, fences included. */
   readonly heartbeat: Heartbeat | null;
   /** Of the newest batch; `-1n` for an empty partition. */
@@ -35,7 +43,15 @@ export async function readTails(log: LogReader, partitions: number, topic: strin
 }
 
 async function readTail(log: LogReader, partition: number, topic: string): Promise<PartitionTail> {
-  const tail = { partition, epoch: 0, position: null, dataOffset: -1n, producerId: -1n, heartbeat: null };
+  const tail = {
+    partition,
+    epoch: 0,
+    position: null,
+    dataOffset: -1n,
+    producerId: -1n,
+    heartbeat: null,
+    endsInRow: false,
+  };
   let heartbeat: Heartbeat | null = null;
   let producerId = -1n;
   for await (const batch of log.backwards(partition)) {
@@ -48,7 +64,8 @@ async function readTail(log: LogReader, partition: number, topic: string): Promi
       }
       const { epoch, position } = found;
       const dataOffset = 'routing' in found ? found.dataOffset : record.offset;
-      return { partition, epoch, position, dataOffset, heartbeat, producerId };
+      const endsInRow = 'action' in found && found.action !== 'M';
+      return { partition, epoch, position, dataOffset, heartbeat, producerId, endsInRow };
     }
   }
   return { ...tail, heartbeat, producerId };
@@ -58,7 +75,7 @@ function decode(
   record: FetchedRecord,
   topic: string,
   partition: number,
-): Heartbeat | { epoch: number; position: Position } {
+): Heartbeat | Pick<ChangeRecord, 'epoch' | 'position' | 'action'> {
   if (record.value !== null) {
     if (!isHeartbeat(record)) return decodeData(record, record.value, topic, partition);
     const heartbeat = decodeHeartbeat(record.value);
@@ -70,8 +87,8 @@ function decode(
 // oxlint-disable-next-line max-params -- the place of a record, for the message
 function decodeData(record: FetchedRecord, value: Buffer, topic: string, partition: number) {
   try {
-    const { epoch, position } = decodeRecord(value);
-    return { epoch, position };
+    const { epoch, position, action } = decodeRecord(value);
+    return { epoch, position, action };
   } catch (cause) {
     throw foreign(topic, partition, record.offset, cause);
   }

@@ -30,6 +30,8 @@ export interface SchemaHistoryPort {
   logRow(row: ReadonlyMap<string, string | null>, at: Position): SchemaChange | null;
   /** Persists the shapes up to here. Awaited before any status with an LSN at or above them is sent. */
   checkpoint(upTo: Lsn): Promise<void>;
+  /** At a clean end: the server was told `confirmed` for the last time. */
+  settle?(confirmed: Lsn): Promise<void>;
   /** Cheap: whether {@link checkpoint} has anything to do. */
   pendingCheckpoint(upTo: Lsn): boolean;
 }

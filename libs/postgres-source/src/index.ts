@@ -17,7 +17,12 @@ export {
   type CatalogueShapes,
 } from './history/shape-store.ts';
 export type { Sql } from './sql.ts';
-export { checkBeforeStart, type StartCheckOptions, type StartState } from './setup/check-before-start.ts';
+export {
+  checkBeforeStart,
+  type Failover,
+  type StartCheckOptions,
+  type StartState,
+} from './setup/check-before-start.ts';
 export type { SlotOutcome } from './setup/ensure-slot.ts';
 export { listKeyless, type KeylessTable } from './setup/identity.ts';
 export { init, type InitOptions, type InitResult, type SetupConnections } from './setup/init.ts';
@@ -34,6 +39,7 @@ export {
   recordGap,
   savePosition,
   saveRouting,
+  saveTimeline,
   type Gap,
   type ReplicationState,
 } from './setup/state.ts';

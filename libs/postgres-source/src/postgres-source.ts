@@ -6,7 +6,7 @@ import {
   systemClock,
   withRetry,
 } from '@pgstream/failure';
-import { parseLsn, RecordEncoder, type RecordBatch, type Source } from '@pgstream/wal-event';
+import { parseLsn, RecordEncoder, type Lsn, type RecordBatch, type Source } from '@pgstream/wal-event';
 import type { ClientConfig } from 'pg';
 import type { SchemaHistoryPort } from './history-port.ts';
 import { Acknowledger } from './stream/acknowledger.ts';
@@ -38,6 +38,8 @@ export interface PostgresSourceOptions {
   readonly filter?: TableFilter;
   /** Compares what a new connection found with what is recorded; throws to refuse the START. Called before every START. */
   readonly beforeStart?: (facts: StartFacts) => Promise<void>;
+  /** A transaction that the sink holds, by the LSN of its COMMIT: unless it is confirmed, the stream must bring it again. */
+  readonly mustSee?: Lsn;
   readonly observer?: SourceObserver;
   /** Writes what could not be decoded to a file. */
   readonly recorder?: FlightRecorder;
@@ -169,9 +171,21 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
     const timer = setTimeout(() => session?.abort(new PipelineError('PG_UNREACHABLE')), FINISH_MS);
     await this.#running;
     clearTimeout(timer);
+    await this.#settle();
     clearImmediate(this.#proceeding);
     this.#cutter.discard();
     this.#role('stopped');
+  }
+
+  /** Without it the next start knows less exactly where the slot should stand, and nothing else. */
+  async #settle(): Promise<void> {
+    const { history } = this.#options;
+    if (this.#failure !== undefined || this.#system === undefined) return;
+    try {
+      await history.settle?.(this.#acknowledger.confirmed);
+    } catch (cause) {
+      this.#observer.onCheckpointFailure?.(classifyPostgres(cause));
+    }
   }
 
   /** Connects until the end or until something that time cannot heal. Never rejects. */
@@ -256,6 +270,7 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
       facts: this.#facts,
       observer: this.#observer,
       recorder: this.#options.recorder,
+      mustSee: this.#options.mustSee,
       beforeStart: (found) => this.#beforeStart(found),
       onStarted: () => this.#role('leader'),
       onRead: () => this.#wake(),
@@ -267,8 +282,7 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
     const before = this.#system;
     // Positions in our hands belong to the cluster they came from, whatever the recorded state says
     if (before !== undefined && before.id !== found.systemId) throw new PipelineError('PG_OTHER_CLUSTER');
-    if (before !== undefined && before.timeline !== found.timeline)
-      throw new PipelineError('PG_TIMELINE_CHANGED');
+    if (before !== undefined && before.timeline !== found.timeline) throw new PipelineError('PG_FAILED_OVER');
     await this.#options.beforeStart?.(found);
     this.#system = { id: found.systemId, timeline: found.timeline };
   }

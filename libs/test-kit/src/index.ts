@@ -24,6 +24,7 @@ export {
   type SearchOptions,
   type SearchServer,
 } from './servers/search-server.ts';
+export { copyCluster, promote, startStandby, untilCaughtUp } from './servers/standby-server.ts';
 export { freePort, isAlive, MissingToolError, stopProcess } from './servers/server-process.ts';
 export { requireJava } from './servers/java.ts';
 export {

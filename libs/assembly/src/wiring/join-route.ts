@@ -8,6 +8,7 @@ import type { RunContext } from '../runtime/run-context.ts';
 import { FileSink, StreamSink } from '../sinks/ndjson-sink.ts';
 import { kafkaSource } from './kafka-source.ts';
 import { kafkaDeadLetters, kafkaTarget } from './kafka-target.ts';
+import { publishedLog } from './log-end.ts';
 import { parked } from './parked.ts';
 import { openPostgresEnd, type PostgresEnd } from './postgres-end.ts';
 import { openSearchStore } from './search-connection.ts';
@@ -21,7 +22,8 @@ export async function joinRoute(context: RunContext, route: Route, stdout: Writa
 }
 
 async function fromPostgres(context: RunContext, route: Route, stdout: Writable): Promise<Joined> {
-  const postgres = await openPostgresEnd(context);
+  const published = route.target === 'kafka' ? publishedLog(context) : undefined;
+  const postgres = await openPostgresEnd(context, published);
   readyWhenConnected(context, postgres);
   switch (route.target) {
     case 'kafka':

@@ -19,6 +19,7 @@ import { kafkaConnection, kafkaLog } from './kafka-connection.ts';
 import { LazySink } from './lazy-sink.ts';
 import { parked } from './parked.ts';
 import type { PostgresEnd } from './postgres-end.ts';
+import { sourceIdOf } from './start-check.ts';
 
 const DEFAULT_PARTITIONS = 12;
 
@@ -82,7 +83,7 @@ function sinkOptions(
     replicationFactor: topic.replicationFactor,
     maxMessageBytes: topic.maxMessageBytes,
     keying: topic.keyMode,
-    sourceId: `${state.systemId}/${postgres.database.settings.database}/${postgres.slot}`,
+    sourceId: sourceIdOf(state.systemId, postgres.database, postgres.slot),
     slotName: postgres.slot,
     epoch: state.epoch,
     routing: {

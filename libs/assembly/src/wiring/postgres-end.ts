@@ -24,7 +24,9 @@ import type { RunContext } from '../runtime/run-context.ts';
 import { startWithRetry } from '../runtime/start-with-retry.ts';
 import { watchListMode, watchSchemaHistory } from './postgres-chores.ts';
 import { exportSource, pollSlot } from './postgres-metrics.ts';
+import type { PublishedLog } from './log-end.ts';
 import { requireSameStart } from './same-start.ts';
+import { checkStart, type CheckedStart } from './start-check.ts';
 
 /** The PostgreSQL end of a route, opened and checked, not yet reading. */
 export interface PostgresEnd {
@@ -42,10 +44,10 @@ export interface PostgresEnd {
  * Connects, checks that what is found is what `init` left, and makes the source.
  * @throws {PipelineError} what time cannot heal, with its remedy; refused connections are waited out.
  */
-export async function openPostgresEnd(context: RunContext): Promise<PostgresEnd> {
+export async function openPostgresEnd(context: RunContext, published?: PublishedLog): Promise<PostgresEnd> {
   const { config, log, defer } = context;
   const slot = slotNameOf(config);
-  const { database, start } = await startWithRetry(
+  const { database, start, mustSee } = await startWithRetry(
     context,
     {
       part: 'postgres',
@@ -53,7 +55,7 @@ export async function openPostgresEnd(context: RunContext): Promise<PostgresEnd>
       setting: URL_SETTINGS.url,
       rules: POSTGRES_RULES,
     },
-    () => connect(context, slot),
+    () => connect(context, slot, published),
   );
   defer('postgres pool', () => database.pool.end());
   const { state } = start;
@@ -65,7 +67,14 @@ export async function openPostgresEnd(context: RunContext): Promise<PostgresEnd>
     onBookkeepingFailure: (error) => log.warn({ err: error }, 'the schema log could not be tidied up'),
   });
   const end: PostgresEnd = {
-    source: newSource(context, { slot, database, start, history, onRole: (role) => end.onRole(role) }),
+    source: newSource(context, {
+      slot,
+      database,
+      start,
+      mustSee,
+      history,
+      onRole: (role) => end.onRole(role),
+    }),
     database,
     start,
     slot,
@@ -80,9 +89,11 @@ export async function openPostgresEnd(context: RunContext): Promise<PostgresEnd>
 }
 
 async function connect(
-  { config, log }: RunContext,
+  context: RunContext,
   slot: string,
-): Promise<{ database: Database; start: StartState }> {
+  published: PublishedLog | undefined,
+): Promise<CheckedStart & { readonly database: Database }> {
+  const { config, log } = context;
   const database = await openDatabase(config, slot);
   try {
     const checks = await preflight(database.pool, { slot, initialised: false });
@@ -92,7 +103,7 @@ async function connect(
     )) {
       log.warn({ check: name, remedy }, detail);
     }
-    return { database, start: await checkBeforeStart(database.pool, { slot }) };
+    return { database, ...(await checkStart(context, { database, slot }, published)) };
   } catch (error) {
     await database.pool.end();
     throw error;
@@ -103,13 +114,14 @@ interface SourceParts {
   readonly slot: string;
   readonly database: Database;
   readonly start: StartState;
+  readonly mustSee: Lsn | null;
   readonly history: SchemaHistory;
   readonly onRole: (role: SourceRole) => void;
 }
 
 function newSource(context: RunContext, parts: SourceParts): PostgresSource {
   const { config } = context;
-  const { slot, database, start, history } = parts;
+  const { slot, database, start, history, mustSee } = parts;
   const selection = tableSelection(config);
   const { initialMs, maxMs } = retryPolicy(config.postgres.retry);
   return new PostgresSource({
@@ -117,7 +129,6 @@ function newSource(context: RunContext, parts: SourceParts): PostgresSource {
     slot,
     publications: start.state.publications,
     epoch: start.state.epoch,
-    // Never settled exactly at a stop: a standby may hold the slot by then, and its reservation must not be lowered.
     history: keepingPosition(history, new PositionKeeper(database.pool, slot)),
     instance: `${hostname()} ${process.pid}`,
     filter: { includes: (schema, table) => selects(selection, schema, table) },
@@ -126,6 +137,7 @@ function newSource(context: RunContext, parts: SourceParts): PostgresSource {
       requireSameStart(start.state, (await checkBeforeStart(database.pool, { slot })).state);
     },
     observer: sourceObserver(context, parts),
+    ...(mustSee === null ? {} : { mustSee }),
     ...recorderOf(context, parts),
     retry: { initialMs, maxMs },
     decodingWorkMem: `${Math.max(64, Math.floor(config.postgres.decodingMemoryBytes / 1024))}kB`,

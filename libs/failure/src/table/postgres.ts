@@ -140,6 +140,20 @@ export const POSTGRES_ERRORS = {
     action:
       'Compare what the log holds with the server, then run init --accept-timeline; after lost changes run init --new-epoch and take a new snapshot.',
   },
+  PG_FAILED_OVER: {
+    disposition: 'halt',
+    summary: 'The cluster was promoted to another timeline while this process ran.',
+    action:
+      'None: started again, the process compares what the log holds with the server, and goes on or says what is missing.',
+  },
+  PG_HISTORY_CHANGED: {
+    disposition: 'halt',
+    exitCode: 78,
+    summary:
+      'The server has another history than the log: a transaction that was published is not in its WAL.',
+    action:
+      'An older base was restored, or the slot was made anew. Run init --new-epoch, then read the tables again.',
+  },
   PG_POSITION_AHEAD: {
     disposition: 'halt',
     exitCode: 78,

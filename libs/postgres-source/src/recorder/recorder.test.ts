@@ -36,6 +36,8 @@ function recorder(bytes: number): FlightRecorder {
   return made;
 }
 
+const relation = (table: string) =>
+  ({ oid: 1, schema: 's', table, replicaIdentity: 'd', columns: [] }) as const;
 const FAILURE = new PipelineError('PG_PROTOCOL', { detail: 'a row cut short.', facts: { offset: 3 } });
 
 function bytesAfter(size: number, chunks: readonly string[]): { bytes: string; skipped: number } {
@@ -103,8 +105,6 @@ test('a file that cannot be written does not hide the error', () => {
 
 test('relations announced before the first byte that is kept are in the header, in the shape of that time', () => {
   const made = recorder(10);
-  const relation = (table: string) =>
-    ({ oid: 1, schema: 's', table, replicaIdentity: 'd', columns: [] }) as const;
   for (const table of ['a', 'b', 'c', 'd']) {
     made.read(Buffer.from('12345'));
     made.relation(relation(table));

@@ -1,14 +1,18 @@
 import { PipelineError } from '@pgstream/failure';
 import { parseLsn } from '@pgstream/wal-event';
+import type { ClientConfig } from 'pg';
 import type { Sql } from '../sql.ts';
 import { listPublications } from './publication.ts';
 import { serverFacts, slotFacts, type ServerFacts, type SlotFacts } from './server.ts';
+import { leftTimelineAt } from './timeline.ts';
 import { loadState, type ReplicationState } from './state.ts';
 
 export interface StartCheckOptions {
   readonly slot: string;
   /** The last commit that the sink is known to hold, in LSN text: it may be ahead of the stored position. */
   readonly sinkLsn?: string;
+  /** Lets the check read where the server left the recorded timeline. */
+  readonly connection?: ClientConfig;
   /** What the publications should be; default: what was recorded. */
   readonly publicationOids?: Readonly<Record<string, string>>;
 }
@@ -19,6 +23,15 @@ export interface StartState {
   readonly server: ServerFacts;
   readonly slot: SlotFacts;
   readonly confirmedLsn: string;
+  /** A failover in which nothing is missing on either side: to be recorded before START. */
+  readonly failover: Failover | null;
+}
+
+export interface Failover {
+  readonly from: number;
+  readonly to: number;
+  /** Where the new timeline begins. */
+  readonly switchLsn: string;
 }
 
 interface Found {
@@ -27,6 +40,8 @@ interface Found {
   readonly slot: SlotFacts | null;
   /** Stored position or the sink's, whichever is larger; `null` where nobody stored one. */
   readonly storedLsn: string | null;
+  /** Where the server left the recorded timeline; `null` while it is on it, or where nobody can tell. */
+  readonly switchLsn: string | null;
   readonly publications: ReadonlyMap<string, string>;
   readonly options: StartCheckOptions;
 }
@@ -44,9 +59,11 @@ export async function checkBeforeStart(sql: Sql, options: StartCheckOptions): Pr
   if (state === null || state.consistentPoint === null) {
     throw new PipelineError('PG_NOT_INITIALISED', { detail: `Slot ${options.slot}.` });
   }
+  const server = await serverFacts(sql);
   const found: Found = {
     state,
-    server: await serverFacts(sql),
+    server,
+    switchLsn: await switchLsnOf(state, server, options),
     slot: await slotFacts(sql, options.slot),
     storedLsn: laterLsn(state.confirmedLsn, options.sinkLsn ?? null),
     publications: new Map((await listPublications(sql)).map((one) => [one.name, one.oid])),
@@ -56,9 +73,30 @@ export async function checkBeforeStart(sql: Sql, options: StartCheckOptions): Pr
     const error = check(found);
     if (error !== null) throw error;
   }
-  const { slot, server } = found;
+  const { slot } = found;
   if (slot === null) throw new PipelineError('PG_SLOT_MISSING', { detail: `Slot ${options.slot}.` });
-  return { state, server, slot, confirmedLsn: slot.confirmedLsn ?? state.consistentPoint };
+  return {
+    state,
+    server,
+    slot,
+    confirmedLsn: slot.confirmedLsn ?? state.consistentPoint,
+    failover: failoverOf(found),
+  };
+}
+
+async function switchLsnOf(
+  state: ReplicationState,
+  { systemId, timeline }: ServerFacts,
+  { connection }: StartCheckOptions,
+): Promise<string | null> {
+  if (timeline === state.timeline) return state.facts.acceptedSwitch ?? null;
+  if (connection === undefined || timeline === null) return null;
+  return systemId === state.systemId ? await leftTimelineAt(connection, state.timeline, timeline) : null;
+}
+
+function failoverOf({ state, server, switchLsn }: Found): Failover | null {
+  const { timeline: to } = server;
+  return switchLsn === null || to === null ? null : { from: state.timeline, to, switchLsn };
 }
 
 const otherCluster: Check = ({ state, server }) =>
@@ -90,12 +128,38 @@ const publicationMissing: Check = ({ state, publications, options }) => {
   return new PipelineError('PG_PUBLICATION_MISSING', { detail: `Publication ${words.join(', ')}.` });
 };
 
-const slotMissing: Check = ({ state, slot, storedLsn }) =>
-  slot === null
-    ? new PipelineError('PG_SLOT_MISSING', {
-        detail: `Slot ${state.slot}; the changes after ${storedLsn ?? state.consistentPoint} are not in any slot.`,
-      })
-    : null;
+const slotMissing: Check = ({ state, slot, storedLsn, server, switchLsn, options }) => {
+  if (slot !== null) return null;
+  const from = storedLsn ?? state.consistentPoint;
+  const promoted = switchLsn === null ? '' : ` ${promotionText(state, server, switchLsn, options)}`;
+  return new PipelineError('PG_SLOT_MISSING', {
+    detail: `Slot ${state.slot}: the changes after ${from} are in no slot, up to where a new slot begins (the server is at ${server.walLsn}).${promoted} The command: pgstream init --slot-only --accept-gap.`,
+    facts: { gapFrom: from ?? '', gapTo: server.walLsn },
+  });
+};
+
+// oxlint-disable-next-line max-params -- the facts of one sentence
+function promotionText(
+  state: ReplicationState,
+  server: ServerFacts,
+  switchLsn: string,
+  { sinkLsn }: StartCheckOptions,
+): string {
+  const where = `The server was promoted from timeline ${state.timeline} to ${server.timeline} at ${switchLsn}`;
+  return sinkLsn === undefined
+    ? `${where}: what the target holds of ${switchLsn} and later, this server never had.`
+    : `${where}, and the log ends before that: nothing that was published is missing there.`;
+}
+
+/** What was published from here on, this server never had, and it writes something else at the same positions. */
+const diverged: Check = ({ state, server, switchLsn, options }) => {
+  const { sinkLsn } = options;
+  if (switchLsn === null || sinkLsn === undefined || isLater(switchLsn, sinkLsn)) return null;
+  return new PipelineError('PG_TIMELINE_CHANGED', {
+    detail: `Timeline ${server.timeline}, recorded ${state.timeline}, which the server left at ${switchLsn}. The log holds changes from there up to ${sinkLsn} that this server never had. The command: pgstream init --slot-only --new-epoch.`,
+    facts: { lostFrom: switchLsn, lostTo: sinkLsn, gapFrom: switchLsn, gapTo: server.walLsn },
+  });
+};
 
 const slotForeign: Check = ({ state, slot, server }) => {
   if (slot === null) return null;
@@ -125,21 +189,30 @@ const slotLost: Check = ({ state, slot }) => {
     : new PipelineError('PG_SLOT_LOST', { detail: `Slot ${state.slot}: ${reason}.` });
 };
 
-const timelineChanged: Check = ({ state, server, slot, storedLsn }) => {
+/** Where the log is known, {@link diverged} has judged it, and a slot that came along resumes exactly. */
+const timelineChanged: Check = (found) => {
+  const { state, server, switchLsn, options } = found;
   if (server.timeline === state.timeline) return null;
-  const behind = storedLsn !== null && isLater(storedLsn, server.walLsn);
-  const verdict = behind
-    ? `The log holds changes up to ${storedLsn}, which this server (at ${server.walLsn}) lost.`
-    : `The slot stands at ${slot?.confirmedLsn}, the stored position is ${storedLsn ?? 'unknown'}: nothing is missing as far as they tell.`;
+  if (switchLsn !== null && options.sinkLsn !== undefined) return null;
+  const left = switchLsn === null ? '' : ` The server left it at ${switchLsn}.`;
   return new PipelineError('PG_TIMELINE_CHANGED', {
-    detail: `Timeline ${server.timeline}, recorded ${state.timeline}. ${verdict}`,
+    detail: `Timeline ${server.timeline}, recorded ${state.timeline}.${left} ${timelineVerdict(found)}`,
+    facts: switchLsn === null ? {} : { lostFrom: switchLsn },
   });
 };
 
-const positionAhead: Check = ({ server, storedLsn }) =>
-  storedLsn !== null && isLater(storedLsn, server.walLsn)
+function timelineVerdict({ server, slot, storedLsn, switchLsn }: Found): string {
+  const lost = storedLsn !== null && isLater(storedLsn, switchLsn ?? server.walLsn);
+  return lost
+    ? `Changes up to ${storedLsn} were confirmed, which this server lost.`
+    : `The slot stands at ${slot?.confirmedLsn}, the stored position is ${storedLsn ?? 'unknown'}: nothing is missing as far as they tell.`;
+}
+
+const positionAhead: Check = ({ state, server, storedLsn }) =>
+  server.timeline === state.timeline && storedLsn !== null && isLater(storedLsn, server.walLsn)
     ? new PipelineError('PG_POSITION_AHEAD', {
-        detail: `Stored ${storedLsn}, the server is at ${server.walLsn}.`,
+        detail: `Stored ${storedLsn}, the server is at ${server.walLsn}. The command after a restore: pgstream init --slot-only --new-epoch.`,
+        facts: { lostFrom: server.walLsn, lostTo: storedLsn },
       })
     : null;
 
@@ -150,7 +223,8 @@ const slotAdvanced: Check = ({ state, slot }) => {
   if (confirmed === null || stored === null) return null;
   if (!isLater(confirmed, laterLsn(stored, state.facts.reservedLsn) ?? stored)) return null;
   return new PipelineError('PG_SLOT_ADVANCED', {
-    detail: `Slot ${state.slot} stands at ${confirmed}, the stored position is ${stored}.`,
+    detail: `Slot ${state.slot} stands at ${confirmed}, the stored position is ${stored}: changes between them may be missing. The command: pgstream init --slot-only --accept-gap.`,
+    facts: { gapFrom: stored, gapTo: confirmed },
   });
 };
 
@@ -158,11 +232,12 @@ const CHECKS: readonly Check[] = [
   otherCluster,
   standby,
   publicationMissing,
+  diverged,
+  positionAhead,
   slotMissing,
   slotForeign,
   slotLost,
   timelineChanged,
-  positionAhead,
   slotAdvanced,
 ];
 

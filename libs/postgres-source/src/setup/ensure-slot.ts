@@ -7,6 +7,7 @@ import { checkBeforeStart } from './check-before-start.ts';
 import type { SetupMode } from './publication.ts';
 import { serverFacts, slotFacts, type ServerFacts, type SlotFacts } from './server.ts';
 import { createSlot, dropSlot } from './slot.ts';
+import { leftTimelineAt, makeFailoverSlot } from './timeline.ts';
 import { loadState, recordGap, saveState, type ReplicationState } from './state.ts';
 
 export interface EnsureSlotOptions {
@@ -16,6 +17,8 @@ export interface EnsureSlotOptions {
   readonly newEpoch?: boolean;
   readonly acceptTimeline?: boolean;
   readonly acceptGap?: boolean;
+  /** Standbys that synchronise slots have this one too. PostgreSQL 17 and newer. */
+  readonly failover?: boolean;
   readonly onWaiting?: (blockers: readonly string[]) => void;
 }
 
@@ -49,7 +52,9 @@ export async function ensureSlot(connections: Connections, options: EnsureSlotOp
   if (state === null || state.consistentPoint === null)
     return replaceSlot(connections, options, { state, gap: null });
   if (options.newEpoch === true) return replaceSlot(connections, options, { state, gap: 'new epoch' });
-  const finding = await findingOf(sql, options);
+  const finding = await findingOf(connections, options);
+  if (finding === null && options.failover === true)
+    await makeFailoverSlot(connections.connection, options.slot);
   return finding === null ? keep(state) : settleFinding(connections, options, { state, slot, finding });
 }
 
@@ -68,7 +73,7 @@ async function settleFinding(
   const { state, slot, finding } = found;
   const { code } = finding;
   if (code === 'PG_TIMELINE_CHANGED' && options.acceptTimeline === true)
-    return acceptTimeline(connections.sql, state);
+    return acceptTimeline(connections, state);
   if (NOT_ACCEPTABLE.has(code)) throw finding;
   // A slot from which nothing was ever read is replaced without asking: no sink can have missed anything of it.
   const unused = slot !== null && slot.confirmedLsn === state.consistentPoint;
@@ -85,9 +90,12 @@ const NOT_ACCEPTABLE: ReadonlySet<string> = new Set([
   'PG_PREFLIGHT_FAILED',
 ]);
 
-async function findingOf(sql: Sql, options: EnsureSlotOptions): Promise<PipelineError | null> {
+async function findingOf(
+  { sql, connection }: Connections,
+  options: EnsureSlotOptions,
+): Promise<PipelineError | null> {
   try {
-    await checkBeforeStart(sql, { slot: options.slot, publicationOids: options.publicationOids });
+    await checkBeforeStart(sql, { slot: options.slot, publicationOids: options.publicationOids, connection });
     return null;
   } catch (error) {
     if (error instanceof PipelineError && error.disposition === 'halt') return error;
@@ -99,10 +107,29 @@ function keep(state: ReplicationState): SlotOutcome {
   return { created: false, epoch: state.epoch, consistentPoint: state.consistentPoint ?? '0/0', gap: null };
 }
 
-async function acceptTimeline(sql: Sql, state: ReplicationState): Promise<SlotOutcome> {
+async function acceptTimeline(
+  { sql, connection }: Connections,
+  state: ReplicationState,
+): Promise<SlotOutcome> {
   const { timeline } = await serverFacts(sql);
-  await saveState(sql, { ...state, timeline: timeline ?? state.timeline });
+  const acceptedSwitch = await switchOf(connection, state, timeline);
+  await saveState(sql, {
+    ...state,
+    timeline: timeline ?? state.timeline,
+    facts: { ...state.facts, acceptedSwitch },
+  });
   return keep(state);
+}
+
+/** Where the server left the recorded timeline: what the log has from there on must not exist, as the next start verifies. */
+async function switchOf(
+  connection: ClientConfig,
+  state: ReplicationState,
+  timeline: number | null,
+): Promise<string | null> {
+  return timeline === null || timeline === state.timeline
+    ? null
+    : await leftTimelineAt(connection, state.timeline, timeline);
 }
 
 async function acceptAdvance(
@@ -130,13 +157,15 @@ async function replaceSlot(
   const { sql, connection } = connections;
   const facts = await serverFacts(sql);
   const draft = draftState(facts, options, old.state);
+  const acceptedSwitch = await switchToVerify(connection, old.state, draft);
   await dropSlot(sql, options.slot);
   // First the state, without a consistent point: a crash in between leaves a slot that init knows to be its own.
   await saveState(sql, draft);
-  const { onWaiting } = options;
+  const { onWaiting, failover = false } = options;
   const slot = await createSlot({
     slot: options.slot,
     connection,
+    failover,
     ...(onWaiting === undefined ? {} : { onWaiting }),
   });
   try {
@@ -146,21 +175,31 @@ async function replaceSlot(
       await saveInitialShapes(inside, options.slot, parseLsn(consistentPoint), shapes);
     });
     const { catalogXmin = null } = (await slotFacts(sql, options.slot)) ?? {};
-    if (old.gap !== null && old.state !== null) {
-      const fromLsn = old.state.confirmedLsn ?? old.state.consistentPoint;
-      await recordGap(sql, {
-        slot: options.slot,
-        table: null,
-        fromLsn,
-        toLsn: consistentPoint,
-        reason: old.gap,
-      });
-    }
-    await saveState(sql, { ...draft, consistentPoint, facts: { ...draft.facts, catalogXmin } });
+    await recordReplacement(sql, old, consistentPoint);
+    await saveState(sql, {
+      ...draft,
+      consistentPoint,
+      facts: { ...draft.facts, catalogXmin, acceptedSwitch },
+    });
     return { created: true, epoch: draft.epoch, consistentPoint, gap: old.gap };
   } finally {
     await slot.close();
   }
+}
+
+async function recordReplacement(sql: Sql, { gap, state }: Replaced, toLsn: string): Promise<void> {
+  if (gap === null || state === null) return;
+  const fromLsn = state.confirmedLsn ?? state.consistentPoint;
+  await recordGap(sql, { slot: state.slot, table: null, fromLsn, toLsn, reason: gap });
+}
+
+/** In the same epoch the log may still hold what a promoted server never had. */
+async function switchToVerify(
+  connection: ClientConfig,
+  old: ReplicationState | null,
+  draft: ReplicationState,
+): Promise<string | null> {
+  return old === null || draft.epoch !== old.epoch ? null : await switchOf(connection, old, draft.timeline);
 }
 
 function draftState(

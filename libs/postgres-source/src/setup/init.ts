@@ -37,6 +37,8 @@ export interface InitOptions extends PlanOptions {
   readonly acceptTimeline?: boolean;
   /** Changes are lost: record the gap and go on. */
   readonly acceptGap?: boolean;
+  /** The slot survives a failover to a standby that synchronises slots. PostgreSQL 17 and newer. */
+  readonly failover?: boolean;
   readonly onWaiting?: (blockers: readonly string[]) => void;
 }
 
@@ -111,6 +113,11 @@ function assertMayBegin(plan: InitPlan, options: InitOptions): void {
   if (!plan.role.replication) {
     throw new PipelineError('PG_PRIVILEGE_MISSING', {
       detail: `Role ${plan.role.role} may not replicate. As a superuser: ALTER ROLE "${plan.role.role}" REPLICATION;`,
+    });
+  }
+  if (options.failover === true && plan.role.version < 170_000) {
+    throw new PipelineError('PG_PREFLIGHT_FAILED', {
+      detail: '--failover needs PostgreSQL 17 or newer: older standbys have no logical slots.',
     });
   }
   if (plan.role.inRecovery) {

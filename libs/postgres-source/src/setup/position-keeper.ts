@@ -1,7 +1,8 @@
 import { formatLsn, type Lsn } from '@pgstream/wal-event';
 import type { SchemaHistoryPort } from '../history-port.ts';
 import type { Sql } from '../sql.ts';
-import { savePosition } from './state.ts';
+import { randomUUID } from 'node:crypto';
+import { savePosition, settlePosition } from './state.ts';
 
 /** WAL that may be confirmed per save. Each save writes WAL itself, so an idle database must not save for each status. */
 const HEADROOM_BYTES = 16n * 1024n * 1024n;
@@ -14,6 +15,8 @@ export class PositionKeeper {
   readonly #sql: Sql;
   readonly #slot: string;
   #reserved = -1n;
+  /** Ours since the last START. */
+  #token = randomUUID();
 
   constructor(sql: Sql, slot: string) {
     this.#sql = sql;
@@ -29,18 +32,24 @@ export class PositionKeeper {
   async reserve(lsn: Lsn): Promise<void> {
     if (!this.needsReserve(lsn)) return;
     const reserved = lsn + HEADROOM_BYTES;
-    await savePosition(this.#sql, this.#slot, formatLsn(lsn), lsnText(reserved));
+    const { sql, slot } = { sql: this.#sql, slot: this.#slot };
+    await savePosition(sql, slot, formatLsn(lsn), { lsn: lsnText(reserved), by: this.#token });
     this.#reserved = reserved;
   }
 
   /** Before a new START: another producer may have had the slot, and settled lower, in the meantime. */
   forget(): void {
     this.#reserved = -1n;
+    this.#token = randomUUID();
   }
 
-  /** At a clean end, after the slot was told `lsn` for the last time. */
+  /**
+   * At a clean end, after the slot was told `lsn` for the last time. A standby may have taken the slot over by then: what it
+   * reserved stays.
+   */
   async settle(lsn: Lsn): Promise<void> {
-    await savePosition(this.#sql, this.#slot, formatLsn(lsn));
+    if (this.#reserved < 0n) return;
+    await settlePosition(this.#sql, this.#slot, formatLsn(lsn), this.#token);
     this.#reserved = lsn;
   }
 }
@@ -61,6 +70,7 @@ export function keepingPosition(history: SchemaHistoryPort, keeper: PositionKeep
       if (history.pendingCheckpoint(upTo)) await history.checkpoint(upTo);
       await keeper.reserve(upTo);
     },
+    settle: (confirmed) => keeper.settle(confirmed),
   };
 }
 

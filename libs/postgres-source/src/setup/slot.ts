@@ -18,6 +18,8 @@ export interface CreateSlotOptions {
   readonly connection: ClientConfig;
   /** Called every few seconds while the slot waits for transactions that began before it. */
   readonly onWaiting?: (blockers: readonly string[]) => void;
+  /** PostgreSQL 17 and newer: standbys that synchronise slots have it too. */
+  readonly failover?: boolean;
 }
 
 const POLL_MS = 2000;
@@ -31,7 +33,7 @@ const UNLIMITED = '-c statement_timeout=0 -c idle_in_transaction_session_timeout
  */
 export async function createSlot(options: CreateSlotOptions): Promise<NewSlot> {
   const { slot, connection } = options;
-  const replication = await open({
+  const replication = await openSession({
     ...connection,
     options: `${connection.options ?? ''} ${UNLIMITED}`,
     // @ts-expect-error -- a parameter of `pg` that its types do not know: makes the session a walsender
@@ -42,7 +44,7 @@ export async function createSlot(options: CreateSlotOptions): Promise<NewSlot> {
   try {
     const { rows } = await query(
       replication,
-      `CREATE_REPLICATION_SLOT ${quoteIdent(slot)} LOGICAL pgoutput (SNAPSHOT 'export')`,
+      `CREATE_REPLICATION_SLOT ${quoteIdent(slot)} LOGICAL pgoutput (SNAPSHOT 'export'${options.failover === true ? ', FAILOVER true' : ''})`,
     );
     const snapshot = text(rows[0], 'snapshot_name');
     return {
@@ -74,7 +76,7 @@ async function inSnapshot<T>(
   snapshot: string,
   work: (sql: Sql) => Promise<T>,
 ): Promise<T> {
-  const client = await open(connection);
+  const client = await openSession(connection);
   try {
     await query(client, 'BEGIN ISOLATION LEVEL REPEATABLE READ');
     await query(client, `SET TRANSACTION SNAPSHOT '${snapshot}'`);
@@ -91,7 +93,7 @@ async function watchBlockers(replication: Client, options: CreateSlotOptions): P
   const { onWaiting, connection } = options;
   if (onWaiting === undefined) return () => Promise.resolve();
   const [row] = (await query(replication, 'SELECT pg_backend_pid()::text AS pid')).rows;
-  const observer = await open(connection);
+  const observer = await openSession(connection);
   const look = async () => {
     const { rows } = await query(observer, BLOCKERS, [text(row, 'pid')]);
     if (rows.length > 0) onWaiting(rows.map((blocker) => text(blocker, 'words')));
@@ -139,7 +141,7 @@ export async function dropSlot(
   return true;
 }
 
-async function open(config: ClientConfig): Promise<Client> {
+export async function openSession(config: ClientConfig): Promise<Client> {
   const client = new Client(config);
   // The query in progress reports the death of the connection; without a listener it would end the process.
   client.on('error', () => {});
@@ -151,7 +153,7 @@ async function open(config: ClientConfig): Promise<Client> {
   return client;
 }
 
-async function query(client: Client, statement: string, params?: readonly unknown[]) {
+export async function query(client: Client, statement: string, params?: readonly unknown[]) {
   try {
     const result =
       params === undefined ? await client.query(statement) : await client.query(statement, [...params]);

@@ -28,6 +28,8 @@ export interface StateFacts {
   readonly catalogXmin: string | null;
   /** How far the slot may have been told since `confirmedLsn` was saved; beyond it somebody else told it. */
   readonly reservedLsn: string | null;
+  /** A change of timeline that an operator accepted, by where it happened; the next start verifies it against the log. */
+  readonly acceptedSwitch?: string | null;
 }
 
 export async function hasStateTable(sql: Sql): Promise<boolean> {
@@ -63,6 +65,7 @@ function toState(row: Row): ReplicationState {
       publicationOids: facts.publicationOids ?? {},
       catalogXmin: facts.catalogXmin ?? null,
       reservedLsn: facts.reservedLsn ?? null,
+      acceptedSwitch: facts.acceptedSwitch ?? null,
     },
     confirmedLsn: optionalText(row, 'confirmed_lsn'),
     routingHash: optionalText(row, 'routing_hash'),
@@ -101,6 +104,15 @@ export async function saveRouting(sql: Sql, slot: string, routingHash: string): 
   );
 }
 
+/** After a failover that was compared with the log: nothing is missing on either side. */
+export async function saveTimeline(sql: Sql, slot: string, timeline: number): Promise<void> {
+  await sql.query(
+    `UPDATE pgstream.replication_state SET timeline = $2, facts = facts - 'acceptedSwitch', updated_at = now()
+     WHERE slot = $1`,
+    [slot, timeline],
+  );
+}
+
 /**
  * Remembers that everything up to `lsn` is durable, and that the slot may be told up to `reservedLsn` without another save.
  * Save before the slot is told: a crash between the two would look like somebody else's hand on the slot.
@@ -109,13 +121,23 @@ export async function savePosition(
   sql: Sql,
   slot: string,
   lsn: string,
-  reservedLsn: string = lsn,
+  reserved: { readonly lsn: string; readonly by: string } = { lsn, by: '' },
 ): Promise<void> {
   await sql.query(
     `UPDATE pgstream.replication_state SET confirmed_lsn = $2::pg_lsn, updated_at = now(),
-       facts = facts || jsonb_build_object('reservedLsn', $3::pg_lsn::text)
+       facts = facts || jsonb_build_object('reservedLsn', $3::pg_lsn::text, 'reservedBy', $4::text)
      WHERE slot = $1`,
-    [slot, lsn, reservedLsn],
+    [slot, lsn, reserved.lsn, reserved.by],
+  );
+}
+
+/** Gives back what `by` reserved beyond `lsn`, unless somebody else has reserved since. */
+export async function settlePosition(sql: Sql, slot: string, lsn: string, by: string): Promise<void> {
+  await sql.query(
+    `UPDATE pgstream.replication_state SET confirmed_lsn = $2::pg_lsn, updated_at = now(),
+       facts = facts || jsonb_build_object('reservedLsn', $2::pg_lsn::text)
+     WHERE slot = $1 AND facts ->> 'reservedBy' = $3`,
+    [slot, lsn, by],
   );
 }
 

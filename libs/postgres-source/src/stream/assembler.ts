@@ -1,5 +1,5 @@
 import { PipelineError } from '@pgstream/failure';
-import { ACTION, type Lsn, type Position, type RecordEncoder } from '@pgstream/wal-event';
+import { ACTION, formatLsn, type Lsn, type Position, type RecordEncoder } from '@pgstream/wal-event';
 import type { SchemaHistoryPort, TableState } from '../history-port.ts';
 import type { DecodedRow, LogicalMessage, PgoutputHandler } from '../pgoutput/decoder.ts';
 import type { RelationMessage, TypeMessage } from '../pgoutput/messages.ts';
@@ -20,6 +20,7 @@ export interface AssemblerParts {
   readonly facts: SourceFacts;
   readonly observer: SourceObserver;
   readonly recorder?: FlightRecorder | undefined;
+  readonly mustSee?: Lsn | undefined;
 }
 
 interface Relation {
@@ -57,8 +58,17 @@ export class Assembler implements PgoutputHandler {
   /** Records emitted before the open transaction. */
   #recordsBefore = 0;
 
+  /** Published before: see {@link expect}. */
+  #awaited: bigint | undefined;
+
   constructor(parts: AssemblerParts) {
     this.#parts = parts;
+  }
+
+  /** The stream starts at `from`: a transaction behind it that was published must come again, or the history is another. */
+  expect(from: Lsn): void {
+    const { mustSee } = this.#parts;
+    this.#awaited = mustSee !== undefined && mustSee >= from ? mustSee : undefined;
   }
 
   get inTransaction(): boolean {
@@ -67,6 +77,7 @@ export class Assembler implements PgoutputHandler {
 
   begin(commitLsn: bigint, commitTimeUs: bigint, xid: number): void {
     const { encoder, facts } = this.#parts;
+    if (this.#awaited !== undefined && commitLsn >= this.#awaited) this.#meet(commitLsn, this.#awaited);
     this.#open = true;
     this.#commitLsn = commitLsn;
     this.#seq = 0;
@@ -74,6 +85,15 @@ export class Assembler implements PgoutputHandler {
     facts.receivedLsn = lsnOf(commitLsn);
     facts.lastCommitTimeMs = MS_2000 + Number(commitTimeUs / 1000n);
     encoder.begin({ commitLsn, commitTimeUs, xid });
+  }
+
+  #meet(commitLsn: bigint, awaited: bigint): void {
+    this.#awaited = undefined;
+    if (commitLsn === awaited) return;
+    throw new PipelineError('PG_HISTORY_CHANGED', {
+      detail: `The log holds the transaction of ${formatLsn(lsnOf(awaited))}; the server goes on with ${formatLsn(lsnOf(commitLsn))}.`,
+      facts: { lostFrom: formatLsn(lsnOf(awaited)) },
+    });
   }
 
   commit(_commitLsn: bigint, endLsn: bigint): void {

@@ -103,6 +103,7 @@ export class StreamSession implements ReplicationHandler {
     this.#liveness = livenessFor(found.walSenderTimeoutMs, this.#options.statusIntervalMs);
     await history.load(from);
     recorder?.begin(found, from);
+    this.#assembler.expect(from);
     failpoint?.('source.start');
     return startSql(slot, publications, from);
   }

@@ -14,6 +14,7 @@ interface InitOptions {
   readonly newEpoch?: boolean;
   readonly acceptGap?: boolean;
   readonly acceptTimeline?: boolean;
+  readonly failover?: boolean;
 }
 
 export function addInit(program: Command, context: CliContext): void {
@@ -34,6 +35,7 @@ export function addInit(program: Command, context: CliContext): void {
     )
     .option('--migrations-only', 'schema and triggers only')
     .option('--slot-only', 'the slot only')
+    .option('--failover', 'the slot survives a failover to a standby that synchronises slots (PostgreSQL 17)')
     .option('--new-epoch', 'the log positions of the server start over: make a new slot')
     .option('--accept-timeline', 'go on after a failover in which nothing was lost')
     .option('--accept-gap', 'changes are lost: record the gap and go on with a new slot')
@@ -88,6 +90,7 @@ function flagsOf(options: InitOptions): Partial<InitRequest> {
   return {
     setIdentity: options.setIdentity === true,
     allowForeignPublication: options.allowForeignPublication === true,
+    failover: options.failover === true,
     newEpoch: options.newEpoch === true,
     acceptTimeline: options.acceptTimeline === true,
     acceptGap: options.acceptGap === true,
