@@ -3,7 +3,8 @@ import { percentile } from '../product/screen.ts';
 import type { BenchWorld } from './bench-world.ts';
 
 const COMMITS_PER_S = 100;
-const WARM_UP = 300;
+/** A fresh JVM refreshes and searches at half speed, and merges what was loaded before. */
+const WARM_UP = 1_500;
 const MEASURED = 2_000;
 const POLL_EVERY_MS = 4;
 
