@@ -83,6 +83,14 @@ export class BulkLane {
     return this.#flying !== null && at >= 0 ? { chunk: this.#flying, at } : null;
   }
 
+  /** The actions for a document that wait behind the bulk in flight, oldest first. */
+  waiting(table: TableIndex, id: string): Array<{ chunk: Chunk; at: number }> {
+    return this.#waiting.flatMap((chunk) => {
+      const at = chunk.find(table, id);
+      return at < 0 ? [] : [{ chunk, at }];
+    });
+  }
+
   add(chunk: Chunk, entry: ActionEntry, start: number, ticket: Ticket): void {
     chunk.add(entry, start);
     chunk.join(ticket);

@@ -1,6 +1,4 @@
-import { PipelineError } from '@pgstream/failure';
 import { positionAt, valueAt, type DeadLetter, type RecordBatch } from '@pgstream/wal-event';
-import type { Refusal } from './bulk-sender.ts';
 
 /** Records that nothing can be made of. */
 export const WHY = {
@@ -26,10 +24,14 @@ export function letterOf(
   };
 }
 
-/** The dead letter of an action that the store refused. */
-export function letterOfRefusal({ chunk, action, code, reason }: Refusal): DeadLetter {
-  const { [action]: batch } = chunk.batches;
-  if (batch === undefined)
-    throw new PipelineError('UNCLASSIFIED', { detail: 'a refused action without a record' });
-  return letterOf(batch, chunk.records[action] ?? 0, { code, reason, identity: chunk.ids[action] ?? null });
+/** For the log: no values of the row. */
+export function noticeOf({ code, schema, table, reason, position }: DeadLetter): Record<string, string | number> {
+  return {
+    code,
+    schema,
+    table,
+    reason: reason.slice(0, 300),
+    commit_lsn: position.commitLsn.toString(),
+    seq: position.seq,
+  };
 }

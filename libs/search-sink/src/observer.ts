@@ -1,3 +1,5 @@
+import type { DeadLetter } from '@pgstream/wal-event';
+
 /** What happens in the sink, for metrics and logs. Called on the hot path: keep it cheap. */
 export interface SearchObserver {
   /** Documents that a bulk wrote or removed. */
@@ -5,8 +7,16 @@ export interface SearchObserver {
   deleted(count: number): void;
   /** Items older than what the index has: replays, and late writers. Success. */
   conflicts(count: number): void;
-  /** Rows put into the dead-letter store. */
+  /** Documents, or records, newly put aside. */
   parked(code: string, count: number): void;
+  /** A document that the store refused is durably parked: its key waits. Told once per key. */
+  keyParked(letter: DeadLetter): void;
+  /** Changes that came behind a parked key. */
+  coalesced(changes: number): void;
+  /** Keys that flow again: `resolved` by a delete, `released` here, or `gone`: seen to by somebody else. */
+  unparked(why: 'resolved' | 'released' | 'gone', keys: number): void;
+  /** How many keys are parked, in all tables and by all workers, as far as is known. */
+  parkedKeys(count: number): void;
   /** Columns whose value was not sent and not known: listed in `_pgstream.incomplete` of the document. */
   incomplete(columns: number): void;
   /** Values that the index cannot hold: listed in `_pgstream.ignored` of the document. */
@@ -38,6 +48,7 @@ export type SearchNotice =
   | 'table_dropped'
   | 'late_rows'
   | 'document_refused'
+  | 'keys_released'
   | 'retrying';
 
 const nothing = () => {};
@@ -47,6 +58,10 @@ export const silentObserver: SearchObserver = {
   deleted: nothing,
   conflicts: nothing,
   parked: nothing,
+  keyParked: nothing,
+  coalesced: nothing,
+  unparked: nothing,
+  parkedKeys: nothing,
   incomplete: nothing,
   ignored: nothing,
   keyless: nothing,

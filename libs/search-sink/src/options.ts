@@ -7,7 +7,7 @@ import type { Backoff } from './steady.ts';
 
 export interface SearchSinkOptions {
   readonly store: SearchStore;
-  /** Where documents go that the store refuses for good. */
+  /** Where records go that belong to no key: undecodable ones. Documents that the store refuses wait in the store. */
   readonly deadLetters: DeadLetterStore;
   /** Default `table`: one index per table, column names as fields. */
   readonly layout?: Layout;
@@ -43,6 +43,8 @@ export interface SearchSinkOptions {
    * the index remembers deletes would otherwise bring rows back before it learns that its lanes are gone.
    */
   readonly mayWrite?: () => Promise<boolean>;
+  /** Parked keys are tried again by another version than the one that parked them. Default `''`. */
+  readonly productVersion?: string;
   readonly observer?: Partial<SearchObserver>;
   /** Functions of the library's user in place of ours. */
   readonly functions?: Partial<SearchFunctions>;
@@ -62,7 +64,8 @@ type Defaulted =
   | 'maxUnsettledBytes'
   | 'backoff'
   | 'refreshIntervalMs'
-  | 'mayWrite';
+  | 'mayWrite'
+  | 'productVersion';
 
 export type FullOptions = SearchSinkOptions & Required<Pick<SearchSinkOptions, Defaulted>>;
 
@@ -83,6 +86,7 @@ const DEFAULTS: Required<Pick<SearchSinkOptions, Defaulted>> = {
   backoff: { initialMs: 100, maxMs: 5000 },
   refreshIntervalMs: 20,
   mayWrite: () => Promise.resolve(true),
+  productVersion: '',
 };
 
 export function withDefaults(options: SearchSinkOptions): FullOptions {

@@ -61,7 +61,8 @@ function newName(name: string, names: ReadonlySet<string>, edits: FieldEdits): s
   return names.has(renamed) ? null : renamed;
 }
 
-function editsOf({ change, fieldOf }: Rewrite): { edits: FieldEdits; stale: string[] } {
+/** What the change does to fields, and why some documents stay as they are. */
+export function editsOf({ change, fieldOf }: Pick<Rewrite, 'change' | 'fieldOf'>): { edits: FieldEdits; stale: string[] } {
   const moved = change.renamed
     .map(({ id, from, to }) => [fieldOf({ id, name: from }), fieldOf({ id, name: to })] as const)
     .filter(([from, to]) => from !== to);

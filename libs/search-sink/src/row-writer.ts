@@ -1,11 +1,13 @@
 import { Buffer } from 'node:buffer';
-import { ACTION, RecordFormatError, RecordReader, type RecordBatch } from '@pgstream/wal-event';
+import { ACTION, positionAt, RecordFormatError, RecordReader, type RecordBatch } from '@pgstream/wal-event';
 import type { ActionEntry, Chunk } from './chunk.ts';
 import type { PreviousDocument } from './document/index.ts';
 import type { BoundFunctions } from './functions.ts';
 import type { BulkLanes } from './bulk-lanes.ts';
 import type { BulkLane } from './lane.ts';
 import type { SearchObserver } from './observer.ts';
+import type { FreedRow, ParkedKeys, RowOfKey } from './parked/parked-keys.ts';
+import { ParkedRows, type WantedEntry } from './parked/parked-rows.ts';
 import { PreviousDocuments, type StoredState } from './previous-documents.ts';
 import type { TableIndex } from './table-index.ts';
 import type { Tables } from './tables.ts';
@@ -13,7 +15,7 @@ import type { Ticket } from './ticket.ts';
 import { MAX_VERSIONED_SEQ } from './version.ts';
 
 /** Why {@link RowWriter.write} stopped before a record: what must be done before it goes on with the same record. */
-export type Pause = 'done' | 'barrier' | 'table' | 'columns' | 'previous' | 'undecodable' | 'no_key';
+export type Pause = 'done' | 'barrier' | 'table' | 'columns' | 'previous' | 'parked' | 'undecodable' | 'no_key';
 
 const ID = Buffer.from(',"_id":');
 const END = Buffer.from('}}\n');
@@ -24,6 +26,13 @@ export interface RowWriterOptions {
   readonly tables: Tables;
   readonly lanes: BulkLanes;
   readonly observer: SearchObserver;
+  readonly parked: ParkedKeys;
+}
+
+interface PlacedRow {
+  readonly at: number;
+  readonly ticket: Ticket;
+  readonly previous: PreviousDocument | undefined;
 }
 
 /**
@@ -37,6 +46,8 @@ export class RowWriter {
   readonly #tables: Tables;
   readonly #lanes: BulkLanes;
   readonly #observer: SearchObserver;
+  readonly #parked: ParkedKeys;
+  readonly #behindRows: ParkedRows;
   readonly #keyless = new Set<string>();
   #entry: ActionEntry | undefined;
   #versionLsn = -1n;
@@ -49,6 +60,8 @@ export class RowWriter {
     this.#tables = options.tables;
     this.#lanes = options.lanes;
     this.#observer = options.observer;
+    this.#parked = options.parked;
+    this.#behindRows = new ParkedRows({ ...options, reader: this.reader });
     this.previous = new PreviousDocuments(options.lanes);
   }
 
@@ -123,21 +136,66 @@ export class RowWriter {
     if (action === ACTION.delete) {
       const id = this.#functions.documentId(reader, 'identity');
       if (id === undefined) return 'no_key';
+      if (this.#parked.any && !this.#parked.isLoaded(table, id, false)) return 'parked';
       this.#delete(table, id, batch, { at, ticket });
       return null;
     }
     const id = this.#functions.documentId(reader, 'columns');
     if (id === undefined) return 'no_key';
     const old = action === ACTION.update ? this.#oldId() : undefined;
+    const mayWait = this.#parked.any;
+    if (mayWait && !this.#behindRows.isLoaded(table, id, old)) return 'parked';
     let previous: PreviousDocument | undefined;
     if (reader.unchanged.length > 0 && this.#functions.builder.needsPrevious(reader)) {
       const found = this.#previousOf(table, id, old ?? id);
       if (found === undefined) return 'previous';
       previous = found ?? undefined;
     }
-    if (old !== undefined && old !== id) this.#delete(table, old, batch, { at, ticket });
-    this.#index(table, id, batch, { at, ticket, previous });
+    const row = { at, ticket, previous };
+    if (mayWait && this.#parked.isParked(table, id))
+      return this.#behind({ table, id, batch, at, version: this.#version }, old, row);
+    if (old !== undefined && old !== id) this.#delete(table, old, batch, row);
+    this.#index(table, id, batch, row);
     return null;
+  }
+
+  /** The document is parked: its newest state waits with it. */
+  #behind(change: RowOfKey, old: string | undefined, row: PlacedRow): Pause | null {
+    const { table, id, batch } = change;
+    const isMoved = old !== undefined && old !== id;
+    // What it took from the old document must be durable before that is deleted.
+    if (this.#behindRows.hold(change, this.#versionText, row.previous) && isMoved) return 'parked';
+    if (isMoved) this.#delete(table, old, batch, row);
+    return null;
+  }
+
+  /** A change that waited and need not: its key was released by somebody else. */
+  put({ table, id, batch, at, version, document }: FreedRow, ticket: Ticket): void {
+    this.#setVersion(batch.commitLsns[at] ?? 0n, batch.seqs[at] ?? 0);
+    const { lane, chunk } = this.#place(table, id);
+    if (!chunk.accepts(table, id, version)) {
+      this.#passOver(chunk, ticket);
+      return;
+    }
+    const { out } = chunk;
+    const start = out.length;
+    out.write(table.indexHead);
+    this.#writeAddress(chunk, id);
+    const sourceStart = out.length;
+    out.writeUtf8(`${document}\n`);
+    lane.add(chunk, this.#entryOf(table, id, batch, { at, sourceStart }), start, ticket);
+  }
+
+  /** What must be read of parked keys before a record can be written. */
+  parkedOf(batch: RecordBatch, at: number): WantedEntry[] {
+    const action = batch.actions[at];
+    if (action === ACTION.truncate || action === ACTION.message || !this.read(batch, at)) return [];
+    try {
+      return this.#behindRows.unknownOf(batch, at);
+    } catch (cause) {
+      if (cause instanceof SyntaxError) return []; // said of it when its turn comes
+      throw cause;
+    }
   }
 
   #oldId(): string | undefined {
@@ -146,6 +204,8 @@ export class RowWriter {
 
   /** `null` where there is none; `undefined` where the store must be asked. */
   #previousOf(table: TableIndex, id: string, old: string): PreviousDocument | null | undefined {
+    const parked = this.#parked.any ? this.#parked.document(table, old) : undefined;
+    if (parked !== undefined) return parked;
     const found = this.previous.find(table, old);
     if (found === undefined || old === id) return found;
     const own = this.previous.stored(table, id);
@@ -186,7 +246,7 @@ export class RowWriter {
     table: TableIndex,
     id: string,
     batch: RecordBatch,
-    row: { at: number; ticket: Ticket; previous: PreviousDocument | undefined },
+    row: PlacedRow,
   ): void {
     const { lane, chunk } = this.#place(table, id);
     if (!chunk.accepts(table, id, this.#version)) {
@@ -212,6 +272,7 @@ export class RowWriter {
   }
 
   #delete(table: TableIndex, id: string, batch: RecordBatch, row: { at: number; ticket: Ticket }): void {
+    if (this.#parked.any) this.#parked.resolve(table, id, positionAt(batch, row.at));
     const { lane, chunk } = this.#place(table, id);
     if (!chunk.accepts(table, id, this.#version)) {
       this.#passOver(chunk, row.ticket);

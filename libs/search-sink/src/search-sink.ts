@@ -6,7 +6,6 @@ import {
   DDL_PREFIX,
   positionAt,
   type BatchOutcome,
-  type DeadLetter,
   type DeadLetterStore,
   type RecordBatch,
   type Sink,
@@ -15,10 +14,12 @@ import { bindFunctions, type BoundFunctions } from './functions.ts';
 import { BulkLanes } from './bulk-lanes.ts';
 import { BulkLane } from './lane.ts';
 import { LaneSignals } from './lane-signals.ts';
-import { letterOf, letterOfRefusal, WHY } from './letters.ts';
+import { letterOf, noticeOf, WHY } from './letters.ts';
 import { deleteOlder } from './mass-change.ts';
 import { silentObserver, type SearchObserver } from './observer.ts';
 import { withDefaults, type FullOptions, type SearchSinkOptions } from './options.ts';
+import { Parking } from './parked/parking.ts';
+import type { TakeWaiting } from './parked/refused.ts';
 import { Refresher } from './refresher.ts';
 import { RowWriter, type Pause } from './row-writer.ts';
 import { isSchemaChange, SchemaChanges } from './schema-changes.ts';
@@ -52,6 +53,9 @@ export class SearchSink implements Sink {
   readonly #lanes: BulkLanes;
   readonly #writer: RowWriter;
   readonly #schema: SchemaChanges;
+  readonly #parking: Parking;
+  /** Lanes of the source since whose arrival the parked keys were read. */
+  readonly #met = new Set<number>();
   readonly #refresher: Refresher;
   readonly #unsettled: Unsettled;
   readonly #closed = new AbortController();
@@ -75,7 +79,9 @@ export class SearchSink implements Sink {
     this.#tables = tables;
     this.#unsettled = new Unsettled(options.maxUnsettledBytes);
     this.#lanes = new BulkLanes(Array.from({ length: options.lanes }, () => this.#newLane(options)));
-    this.#writer = new RowWriter({ functions, tables, lanes: this.#lanes, observer });
+    this.#parking = new Parking({ ...shared, tables, steady: this.#steady });
+    const { keys: parked } = this.#parking;
+    this.#writer = new RowWriter({ functions, tables, lanes: this.#lanes, observer, parked });
     this.#schema = new SchemaChanges({ ...shared, tables });
     this.#refresher = new Refresher({
       store,
@@ -101,11 +107,17 @@ export class SearchSink implements Sink {
 
   async revoke(lane: number): Promise<void> {
     this.#signals.revoke(lane);
+    this.#met.delete(lane);
     this.#unsettled.abandon(lane);
     this.#lanes.revoke(lane);
     if (this.#running?.lane === lane) await this.#running.done.catch(() => {});
     // What a batch of the lane added while its turn ended.
     this.#lanes.revoke(lane);
+  }
+
+  /** Reads again which keys are parked: others may have released some. */
+  async readParked(signal: AbortSignal): Promise<void> {
+    await this.#parking.reload(signal);
   }
 
   async close(): Promise<void> {
@@ -127,13 +139,17 @@ export class SearchSink implements Sink {
     const ticket = this.#unsettled.add(batch, outcome);
     try {
       if (this.#unsettled.failure !== null) throw this.#unsettled.failure;
+      if (!this.#met.has(batch.lane)) await this.#parking.open(signal);
+      this.#met.add(batch.lane);
       await this.#process(batch, ticket, signal);
+      await this.#keepParked(ticket, signal);
       ticket.release();
     } catch (cause) {
       if (signal.aborted) throw cause;
       ticket.fail(this.#fail(cause));
     } finally {
       this.#writer.previous.clear();
+      this.#parking.keys.clear();
       this.#lanes.kick();
     }
   }
@@ -146,19 +162,20 @@ export class SearchSink implements Sink {
       ({ at } = stop);
       if (stop.pause === 'done') return;
       // oxlint-disable-next-line no-await-in-loop -- records of a batch are handled in order
-      if (await this.#resume(stop.pause, batch, at, signal)) at += 1;
+      if (await this.#resume(stop.pause, { batch, at, ticket }, signal)) at += 1;
     }
   }
 
   /** Does what the writer stopped for. True when the record is done with, false when it is to be tried again. */
   async #resume(
     pause: Exclude<Pause, 'done'>,
-    batch: RecordBatch,
-    at: number,
+    { batch, at, ticket }: { batch: RecordBatch; at: number; ticket: Ticket },
     signal: AbortSignal,
   ): Promise<boolean> {
     switch (pause) {
       case 'barrier':
+        // Before what is parked changes by other means.
+        await this.#keepParked(ticket, signal);
         await this.#barrier(batch, at, signal);
         return true;
       case 'table':
@@ -168,9 +185,13 @@ export class SearchSink implements Sink {
       case 'previous':
         await this.#fetchPrevious(batch, at, signal);
         return false;
+      case 'parked':
+        await this.#keepParked(ticket, signal);
+        await this.#parking.fetch(this.#writer, batch, at, signal);
+        return false;
       case 'undecodable':
       case 'no_key':
-        await this.#park([letterOf(batch, at, WHY[pause])], signal);
+        await this.#parkRecord(batch, at, WHY[pause], signal);
         return true;
       default:
         return assertNever(pause);
@@ -185,11 +206,13 @@ export class SearchSink implements Sink {
     await this.#steady.run(signal, async () =>
       this.#schema.openForRow({ ref, columns, version }, async () => this.#drain(signal), signal),
     );
+    const generation = this.#tables.known(ref)?.index.generation ?? 1;
+    await this.#parking.opened(ref.tableId, generation, signal);
   }
 
   async #barrier(batch: RecordBatch, at: number, signal: AbortSignal): Promise<void> {
     if (!this.#writer.read(batch, at)) {
-      await this.#resume('undecodable', batch, at, signal);
+      await this.#parkRecord(batch, at, WHY.undecodable, signal);
       return;
     }
     const { reader } = this.#writer;
@@ -208,13 +231,14 @@ export class SearchSink implements Sink {
     if (reader.prefix !== DDL_PREFIX) return;
     const { content } = reader;
     if (!isSchemaChange(content)) {
-      await this.#resume('undecodable', batch, at, signal);
+      await this.#parkRecord(batch, at, WHY.undecodable, signal);
       return;
     }
     const position = positionAt(batch, at);
     await this.#drain(signal);
     this.#writer.previous.clear();
     await this.#steady.run(signal, async () => this.#schema.apply({ content, position, fence }, signal));
+    await this.#parking.follow(content, fence, signal);
   }
 
   async #truncate(
@@ -228,6 +252,7 @@ export class SearchSink implements Sink {
     const { shared } = this.#functions.naming;
     await this.#steady.run(signal, async () => deleteOlder(this.#store, table, fence, { shared, signal }));
     failpoint?.('search.truncated');
+    await this.#parking.truncated(table.tableId, fence, signal);
     this.#refresher.forget(table.index);
   }
 
@@ -248,7 +273,7 @@ export class SearchSink implements Sink {
       ...options,
       observer: this.#observer,
       hooks: {
-        park: async (refusals) => this.#park(refusals.map(letterOfRefusal), this.#closed.signal),
+        park: async (refusals) => this.#parking.refused(refusals, this.#waiting, this.#closed.signal),
         missingIndex: async (table, signal) =>
           this.#steady.run(signal, async () => this.#schema.missing(table)),
         holdMs: (documents) => (documents < LAGGING_DOCUMENTS ? this.#refresher.restMs : 0),
@@ -273,19 +298,27 @@ export class SearchSink implements Sink {
     return this.#lanes.waitingDocuments >= LAGGING_DOCUMENTS;
   }
 
-  async #park(letters: readonly DeadLetter[], signal: AbortSignal): Promise<void> {
-    await this.#steady.run(signal, async () => this.#deadLetters.park(letters));
-    for (const { code, schema, table, reason, position } of letters) {
-      this.#observer.parked(code, 1);
-      this.#observer.notice('document_refused', {
-        code,
-        schema,
-        table,
-        reason: reason.slice(0, 300),
-        commit_lsn: position.commitLsn.toString(),
-        seq: position.seq,
-      });
-    }
+  readonly #waiting: TakeWaiting = (table, id) => this.#lanes.all.flatMap((lane) => lane.waiting(table, id));
+
+  /** A record that belongs to no key. */
+  async #parkRecord(
+    batch: RecordBatch,
+    at: number,
+    why: (typeof WHY)[keyof typeof WHY],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const letter = letterOf(batch, at, why);
+    await this.#steady.run(signal, async () => this.#deadLetters.park([letter]));
+    this.#observer.parked(letter.code, 1);
+    this.#observer.notice('document_refused', noticeOf(letter));
+  }
+
+  async #keepParked(ticket: Ticket, signal: AbortSignal): Promise<void> {
+    await this.#parking.keep(
+      (freed) => this.#writer.put(freed, ticket),
+      async () => this.#drain(signal),
+      signal,
+    );
   }
 
   /** Resolves when no bulk waits or flies. */

@@ -16,6 +16,36 @@ const KEYWORD = { type: 'keyword' };
 const LONG = { type: 'long' };
 const STORED = { type: 'object', enabled: false };
 
+/** Letters of single records, and entries of parked keys (`kind` is `key`). */
+export const PARKED_PROPERTIES = {
+  kind: KEYWORD,
+  sink: KEYWORD,
+  code: KEYWORD,
+  reason: { type: 'text' },
+  last_reason: { type: 'text' },
+  schema: KEYWORD,
+  table: KEYWORD,
+  table_id: KEYWORD,
+  identity: { ...KEYWORD, ignore_above: 8192 },
+  index: KEYWORD,
+  epoch: LONG,
+  position: KEYWORD,
+  first_position: KEYWORD,
+  commit_lsn: KEYWORD,
+  seq: LONG,
+  version: KEYWORD,
+  coalesced: LONG,
+  attempts: LONG,
+  generation: LONG,
+  product: KEYWORD,
+  edited: { type: 'boolean' },
+  is_delete: { type: 'boolean' },
+  parked_at: { type: 'date' },
+  changed_at: { type: 'date' },
+  document: { type: 'keyword', index: false, doc_values: false },
+  record: { type: 'keyword', index: false, doc_values: false },
+} as const;
+
 const PROPERTIES = {
   history: {
     id: KEYWORD,
@@ -46,20 +76,7 @@ const PROPERTIES = {
     dropped: { type: 'boolean' },
     columns: STORED,
   },
-  parked: {
-    sink: KEYWORD,
-    code: KEYWORD,
-    reason: { type: 'text' },
-    schema: KEYWORD,
-    table: KEYWORD,
-    identity: { ...KEYWORD, ignore_above: 8192 },
-    epoch: LONG,
-    position: KEYWORD,
-    commit_lsn: KEYWORD,
-    seq: LONG,
-    parked_at: { type: 'date' },
-    record: { type: 'keyword', index: false, doc_values: false },
-  },
+  parked: PARKED_PROPERTIES,
 } as const;
 
 /** Creates one of our indices where it is missing. Idempotent. */

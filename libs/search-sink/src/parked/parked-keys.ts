@@ -1,0 +1,312 @@
+import { Buffer } from 'node:buffer';
+import { comparePositions, positionAt, valueAt, type Position, type RecordBatch } from '@pgstream/wal-event';
+import type { PreviousDocument } from '../document/index.ts';
+import type { SearchObserver } from '../observer.ts';
+import type { Steady } from '../steady.ts';
+import type { TableIndex } from '../table-index.ts';
+import { KnownKeys } from './known-keys.ts';
+import { entryIdOf, type EntryHead, type NewEntry, type ParkedState } from './parked-entry.ts';
+import { coalescedFields, type ParkedStore } from './parked-store.ts';
+
+export interface ParkedKeysOptions {
+  readonly parked: ParkedStore;
+  readonly steady: Steady;
+  readonly observer: SearchObserver;
+}
+
+/** A row behind a parked key. */
+export interface RowOfKey {
+  readonly table: TableIndex;
+  readonly id: string;
+  readonly batch: RecordBatch;
+  readonly at: number;
+  readonly version: bigint;
+}
+
+/** A change that found its key released by somebody else: it is to be written as any other. */
+export interface FreedRow extends RowOfKey {
+  readonly document: string;
+}
+
+/** An entry that the batch at hand has to do with. */
+interface Touched {
+  readonly row: { readonly table: TableIndex; readonly id: string };
+  head: EntryHead;
+  /** What the batch makes of it. */
+  state: (ParkedState & { readonly document: string }) | null;
+  from: RowOfKey | null;
+  added: number;
+  /** The key was deleted here: the entry goes as soon as the delete is durable. */
+  resolvedBy: Position | null;
+}
+
+/** Kept in memory before they are written: about as much as one batch. */
+const MAX_HELD_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Keys whose document the store refuses, and the changes behind them. Rows ask {@link any} first: with nothing parked
+ * that is all it costs.
+ *
+ * What a batch does to parked keys is collected and made durable before the batch settles. Entries are changed one
+ * step after the other ({@link KnownKeys.alone}), and each only if it is as it was read.
+ */
+export class ParkedKeys {
+  readonly known: KnownKeys;
+  readonly #parked: ParkedStore;
+  readonly #steady: Steady;
+  readonly #observer: SearchObserver;
+  /** Of the batch at hand; `null` where the store has no entry any more. */
+  readonly #touched = new Map<string, Touched | null>();
+  #heldBytes = 0;
+
+  constructor(options: ParkedKeysOptions) {
+    this.#parked = options.parked;
+    this.#steady = options.steady;
+    this.#observer = options.observer;
+    this.known = new KnownKeys(options.parked, options.observer);
+  }
+
+  /** Whether any key of any table is parked. Hot path. */
+  get any(): boolean {
+    return this.known.any || this.#touched.size > 0;
+  }
+
+  /** Whether all is known that a row of this document needs; otherwise {@link load} comes first. */
+  isLoaded(table: TableIndex, id: string, needsDocument: boolean): boolean {
+    const entryId = entryIdOf(table.tableId, id);
+    const touched = this.#touched.get(entryId);
+    if (touched === undefined) return !this.known.has(table.tableId, entryId);
+    if (this.#heldBytes > MAX_HELD_BYTES) return false;
+    if (touched !== null && touched.resolvedBy !== null) return true;
+    return !needsDocument || touched === null || documentOf(touched) !== undefined;
+  }
+
+  /** Whether changes of this document wait. Call {@link isLoaded} first. */
+  isParked(table: TableIndex, id: string): boolean {
+    return this.#openOf(table, id) !== null;
+  }
+
+  /** The newest state of a parked document, `null` where it was not kept; `undefined` where it is not parked. */
+  document(table: TableIndex, id: string): PreviousDocument | null | undefined {
+    const touched = this.#openOf(table, id);
+    if (touched === null) return undefined;
+    const text = documentOf(touched) ?? null;
+    if (text === null) return null;
+    const bytes = Buffer.from(text);
+    return { bytes, start: 0, end: bytes.length };
+  }
+
+  /** Whether this change, or a later one, is part of what is parked: a replay. */
+  isPast({ table, id, batch, at }: RowOfKey): boolean {
+    const touched = this.#openOf(table, id);
+    if (touched === null) return false;
+    const newest = touched.state?.position ?? touched.head.position;
+    return comparePositions(newest, positionAt(batch, at)) >= 0;
+  }
+
+  /** The newest state of a parked document; durable after {@link flush}. */
+  hold(row: RowOfKey, document: string): void {
+    const touched = this.#openOf(row.table, row.id);
+    if (touched === null) return;
+    this.#heldBytes += document.length - (touched.state?.document.length ?? 0);
+    touched.state = { ...stateOf(row, document), document };
+    touched.from = row;
+    touched.added += 1;
+  }
+
+  /** The document is deleted: what is parked of it before that is done with, once the delete is durable. */
+  resolve(table: TableIndex, id: string, position: Position): void {
+    const touched = this.#openOf(table, id);
+    if (touched === null) return;
+    const newest = touched.state?.position ?? touched.head.position;
+    if (comparePositions(newest, position) > 0) return;
+    touched.state = null;
+    touched.from = null;
+    touched.resolvedBy = position;
+  }
+
+  /** Reads the entries of documents that rows are about to touch. */
+  async load(
+    rows: ReadonlyArray<{ table: TableIndex; id: string; document: boolean }>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const wanted = new Map(rows.map((row) => [entryIdOf(row.table.tableId, row.id), row]));
+    await this.known.alone(async () => {
+      const ids = [...wanted].filter(([entryId, { document }]) => {
+        const touched = this.#touched.get(entryId);
+        return touched === undefined || (document && touched !== null && documentOf(touched) === undefined);
+      });
+      const asked = ids.map(([entryId, { document }]) => ({ entryId, document }));
+      const heads = await this.#steady.run(signal, async () => this.#parked.heads(asked));
+      for (const [entryId, row] of ids) this.#note(entryId, row, heads.get(entryId) ?? null);
+    });
+  }
+
+  /** Whether {@link flush} has something to do. */
+  get isDirty(): boolean {
+    for (const touched of this.#touched.values()) if (isChanged(touched)) return true;
+    return false;
+  }
+
+  /** Whether entries go with deletes, which have to be durable before. */
+  get hasResolved(): boolean {
+    for (const touched of this.#touched.values()) if ((touched?.resolvedBy ?? null) !== null) return true;
+    return false;
+  }
+
+  /** Makes durable what is held. @returns rows whose key flows again, because somebody released it. */
+  async flush(signal: AbortSignal): Promise<FreedRow[]> {
+    return this.known.alone(async () => {
+      const held = [...this.#touched].filter(([, touched]) => (touched?.state ?? null) !== null);
+      const freed: FreedRow[] = [];
+      let open = held.map(([entryId]) => entryId);
+      while (open.length > 0) {
+        // oxlint-disable-next-line no-await-in-loop -- what others changed in between is read and written again
+        const changed = await this.#steady.run(signal, async () => this.#advance(open));
+        for (const entryId of open) if (!changed.has(entryId)) this.#settled(entryId);
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        open = await this.#readAgain([...changed], freed, signal);
+      }
+      this.#heldBytes = 0;
+      return freed;
+    });
+  }
+
+  /** Removes entries whose documents were deleted. Nothing may wait or fly. */
+  async settleResolved(signal: AbortSignal): Promise<void> {
+    await this.known.alone(async () => {
+      const resolved = [...this.#touched].flatMap(([entryId, touched]) =>
+        touched === null || touched.resolvedBy === null
+          ? []
+          : [{ entryId, head: touched.head, by: touched.resolvedBy }],
+      );
+      let open = resolved;
+      while (open.length > 0) {
+        const heads = open.map(({ head }) => head);
+        // oxlint-disable-next-line no-await-in-loop -- what others changed in between is read again
+        const changed = await this.#steady.run(signal, async () => this.#parked.remove(heads));
+        for (const { entryId } of open) if (!changed.has(entryId)) this.known.forget(entryId, 'resolved');
+        const left = open.filter(({ entryId }) => changed.has(entryId));
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        const found = await this.#steady.run(signal, async () => this.#parked.heads(left));
+        open = left.flatMap(({ entryId, by }) => {
+          const head = found.get(entryId) ?? null;
+          if (head === null) this.known.forget(entryId, 'gone');
+          // What is newer than the delete stays parked.
+          return head === null || comparePositions(head.position, by) > 0 ? [] : [{ entryId, head, by }];
+        });
+      }
+      for (const { entryId } of resolved) this.#touched.delete(entryId);
+    });
+  }
+
+  /** At the end of a batch, whatever became of it. */
+  clear(): void {
+    this.#touched.clear();
+    this.#heldBytes = 0;
+  }
+
+  /**
+   * Parks documents that the store refused, durably. From the call on, and not from its end, rows of these keys stay
+   * behind them.
+   */
+  async park(entries: readonly NewEntry[], signal: AbortSignal): Promise<Set<string>> {
+    const ids = entries.map(({ tableId, id }) => entryIdOf(tableId, id));
+    for (const entryId of ids) {
+      this.known.begin(entryId);
+      // A key that was resolved in this batch and is refused again: what is known of its entry is old.
+      if ((this.#touched.get(entryId)?.state ?? null) === null) this.#touched.delete(entryId);
+    }
+    return this.known.alone(async () => {
+      const created = await this.#steady.run(signal, async () => this.#parked.create(entries));
+      for (const entryId of ids) this.known.end(entryId);
+      const behind = entries.reduce((sum, { coalesced }) => sum + coalesced, 0);
+      if (behind > 0) this.#observer.coalesced(behind);
+      return created;
+    });
+  }
+
+  #note(entryId: string, row: Touched['row'], head: EntryHead | null): void {
+    const touched = this.#touched.get(entryId) ?? null;
+    if (touched !== null && head !== null) touched.head = head;
+    else if (head === null) {
+      this.#touched.set(entryId, null);
+      this.known.forget(entryId, 'gone');
+    } else this.#touched.set(entryId, { row, head, state: null, from: null, added: 0, resolvedBy: null });
+  }
+
+  async #advance(entryIds: readonly string[]): Promise<Set<string>> {
+    const advances = entryIds.flatMap((entryId) => {
+      const touched = this.#touched.get(entryId) ?? null;
+      if (touched === null || touched.state === null) return [];
+      const { head, state, added } = touched;
+      return [{ head, fields: coalescedFields(state, head.coalesced + added) }];
+    });
+    return this.#parked.advance(advances);
+  }
+
+  #settled(entryId: string): void {
+    const touched = this.#touched.get(entryId) ?? null;
+    if (touched !== null) this.#observer.coalesced(touched.added);
+    this.#touched.delete(entryId);
+  }
+
+  /** @returns what is still to be written. */
+  async #readAgain(
+    entryIds: readonly string[],
+    freed: FreedRow[],
+    signal: AbortSignal,
+  ): Promise<string[]> {
+    if (entryIds.length === 0) return [];
+    const asked = entryIds.map((entryId) => ({ entryId }));
+    const heads = await this.#steady.run(signal, async () => this.#parked.heads(asked));
+    return entryIds.filter((entryId) => {
+      const touched = this.#touched.get(entryId) ?? null;
+      const head = heads.get(entryId) ?? null;
+      if (touched === null || touched.state === null || touched.from === null) return false;
+      if (head !== null && comparePositions(head.position, touched.state.position) < 0) {
+        touched.head = head;
+        return true;
+      }
+      if (head === null) {
+        freed.push({ ...touched.from, document: touched.state.document });
+        this.known.forget(entryId, 'gone');
+      }
+      this.#touched.delete(entryId);
+      return false;
+    });
+  }
+
+  #openOf(table: TableIndex, id: string): Touched | null {
+    if (this.#touched.size === 0) return null;
+    const touched = this.#touched.get(entryIdOf(table.tableId, id)) ?? null;
+    return touched !== null && touched.resolvedBy === null ? touched : null;
+  }
+}
+
+/** `undefined` where it was not read. */
+function documentOf({ state, head }: Touched): string | null | undefined {
+  return state === null ? head.document : state.document;
+}
+
+function isChanged(touched: Touched | null): boolean {
+  return touched !== null && (touched.state !== null || touched.resolvedBy !== null);
+}
+
+export function stateOf(row: RowOfKey, document: string | null): ParkedState {
+  const { table, id, batch, at, version } = row;
+  const { schema = '', table: name = '' } = batch.tables[at] ?? {};
+  return {
+    tableId: table.tableId,
+    schema,
+    table: name,
+    id,
+    index: table.index.writeAlias,
+    epoch: batch.epoch,
+    position: positionAt(batch, at),
+    version,
+    document,
+    isDelete: document === null,
+    record: valueAt(batch, at).toString('utf8'),
+  };
+}
