@@ -15,6 +15,19 @@ export type { InitResult } from '@pgstream/postgres-source';
 export { checkEverything, type CheckItem } from './operations/check-everything.ts';
 export { consumerLag, type Lag, type SlotLag } from './operations/consumer-lag.ts';
 export { replayFile, type FileReplay } from './operations/replay-file.ts';
-export { listDeadLetters, type ListedDeadLetter } from './operations/list-dead-letters.ts';
+export {
+  countDeadLetters,
+  listDeadLetters,
+  settleDeadLetters,
+  showDeadLetter,
+  type LetterChoice,
+  type LetterRequest,
+} from './operations/dead-letters/dead-letters.ts';
+export type {
+  LetterFilter,
+  LetterOutcome,
+  ListedDeadLetter,
+  ShownDeadLetter,
+} from './operations/dead-letters/letter-book.ts';
 export type { LagRow } from './wiring/group-lag.ts';
 export { runStandalone, type StandaloneOptions } from './run-standalone.ts';

@@ -94,6 +94,7 @@ function createContext(options: RunRouteOptions, samples: Array<() => void>): Cr
   });
   const run: RunContext = {
     config,
+    version,
     log: service.log,
     signal: AbortSignal.any([service.signal, stop.signal]),
     defer: service.defer,

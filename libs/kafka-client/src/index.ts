@@ -32,6 +32,6 @@ export {
   listDeadLetters,
   type KafkaDeadLetterOptions,
 } from './dead-letters/kafka-dead-letter-store.ts';
-export type { StoredDeadLetter } from './dead-letters/letter-json.ts';
+export { letterIdOf, type StoredDeadLetter } from './dead-letters/letter-json.ts';
 export { describeGroup, listGroups, type GroupDescription } from './admin/consumer-groups.ts';
 export { consumerLag, LagReader, type LagOptions, type PartitionLag } from './admin/consumer-lag.ts';

@@ -25,7 +25,13 @@ export function letterOf(
 }
 
 /** For the log: no values of the row. */
-export function noticeOf({ code, schema, table, reason, position }: DeadLetter): Record<string, string | number> {
+export function noticeOf({
+  code,
+  schema,
+  table,
+  reason,
+  position,
+}: DeadLetter): Record<string, string | number> {
   return {
     code,
     schema,

@@ -62,7 +62,10 @@ function newName(name: string, names: ReadonlySet<string>, edits: FieldEdits): s
 }
 
 /** What the change does to fields, and why some documents stay as they are. */
-export function editsOf({ change, fieldOf }: Pick<Rewrite, 'change' | 'fieldOf'>): { edits: FieldEdits; stale: string[] } {
+export function editsOf({ change, fieldOf }: Pick<Rewrite, 'change' | 'fieldOf'>): {
+  edits: FieldEdits;
+  stale: string[];
+} {
   const moved = change.renamed
     .map(({ id, from, to }) => [fieldOf({ id, name: from }), fieldOf({ id, name: to })] as const)
     .filter(([from, to]) => from !== to);

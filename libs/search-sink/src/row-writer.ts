@@ -15,7 +15,8 @@ import type { Ticket } from './ticket.ts';
 import { MAX_VERSIONED_SEQ } from './version.ts';
 
 /** Why {@link RowWriter.write} stopped before a record: what must be done before it goes on with the same record. */
-export type Pause = 'done' | 'barrier' | 'table' | 'columns' | 'previous' | 'parked' | 'undecodable' | 'no_key';
+export type Pause =
+  'done' | 'barrier' | 'table' | 'columns' | 'previous' | 'parked' | 'undecodable' | 'no_key';
 
 const ID = Buffer.from(',"_id":');
 const END = Buffer.from('}}\n');
@@ -242,12 +243,7 @@ export class RowWriter {
     return null;
   }
 
-  #index(
-    table: TableIndex,
-    id: string,
-    batch: RecordBatch,
-    row: PlacedRow,
-  ): void {
+  #index(table: TableIndex, id: string, batch: RecordBatch, row: PlacedRow): void {
     const { lane, chunk } = this.#place(table, id);
     if (!chunk.accepts(table, id, this.#version)) {
       this.#passOver(chunk, row.ticket);

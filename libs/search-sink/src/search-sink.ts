@@ -116,8 +116,9 @@ export class SearchSink implements Sink {
   }
 
   /** Reads again which keys are parked: others may have released some. */
-  async readParked(signal: AbortSignal): Promise<void> {
-    await this.#parking.reload(signal);
+  async readParked(): Promise<void> {
+    const { known } = this.#parking.keys;
+    await known.alone(async () => known.reload());
   }
 
   async close(): Promise<void> {

@@ -152,6 +152,14 @@ export async function searched(path: string, init: RequestInit = {}): Promise<An
   return json;
 }
 
+export async function removeIndices(...patterns: readonly string[]): Promise<void> {
+  for (const pattern of patterns) {
+    const found = await fetch(`${endpoints().searchUrl}/_cat/indices/${pattern}?h=index`);
+    const names = (await found.text()).split('\n').filter((name) => name !== '');
+    for (const name of names) await searched(`/${name}`, { method: 'DELETE' });
+  }
+}
+
 /** Waits until the brokers have forgotten it. */
 export async function removeTopic(topic: string): Promise<void> {
   const connection = {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endpoints, waitFor } from '@pgstream/test-kit';
-import { Lab, removeTopic, searched } from './product.ts';
+import { Lab, removeIndices, removeTopic, searched } from './product.ts';
 
 interface Line {
   readonly action: string;
@@ -14,14 +14,6 @@ function linesOf(path: string): Line[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
-}
-
-async function removeIndices(...patterns: readonly string[]): Promise<void> {
-  for (const pattern of patterns) {
-    const found = await fetch(`${endpoints().searchUrl}/_cat/indices/${pattern}?h=index`);
-    const names = (await found.text()).split('\n').filter((name) => name !== '');
-    for (const name of names) await searched(`/${name}`, { method: 'DELETE' });
-  }
 }
 
 test('PostgreSQL to NDJSON: init, run, health, stop, run again, tear down', async () => {

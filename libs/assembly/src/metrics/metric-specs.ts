@@ -202,8 +202,23 @@ export const SEARCH_SINK_METRICS = {
   },
   pgstream_search_parked_total: {
     type: 'counter',
-    help: 'Items refused for ever and parked.',
+    help: 'Documents and records that were newly parked.',
     labels: ['code'],
+  },
+  pgstream_search_parked_keys: {
+    type: 'gauge',
+    help: 'Keys that are parked, of all tables and workers: every worker shows all of them. Alert on it.',
+    labels: [],
+  },
+  pgstream_search_coalesced_total: {
+    type: 'counter',
+    help: 'Changes that came behind a parked key and wait with it.',
+    labels: [],
+  },
+  pgstream_search_unparked_total: {
+    type: 'counter',
+    help: 'Keys that flow again: `released` (a schema change, a new version), `resolved` (the row was deleted), `gone` (seen to by another process: retry or discard).',
+    labels: ['how'],
   },
   pgstream_search_bulk_seconds: {
     type: 'histogram',

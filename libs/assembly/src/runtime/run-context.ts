@@ -6,6 +6,8 @@ import type { PROCESS_METRICS } from '../metrics/metric-specs.ts';
 /** What every end of a route gets to work with. */
 export interface RunContext {
   readonly config: PgstreamConfig;
+  /** Of the product. */
+  readonly version: string;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly defer: ServiceContext['defer'];

@@ -7,6 +7,8 @@ import { searchSettingOf } from '../config/route.ts';
 import { selectsOneTable, tableSelection } from '../config/table-filter.ts';
 import { SEARCH_SINK_METRICS } from '../metrics/metric-specs.ts';
 import type { RunContext } from '../runtime/run-context.ts';
+import { parked } from './parked.ts';
+import { repeat } from './repeat.ts';
 import { startWithRetry } from '../runtime/start-with-retry.ts';
 
 /** @throws {PipelineError} what time cannot heal: wrong password, TLS, a store that is none. */
@@ -23,7 +25,7 @@ export async function searchTarget(
   const info = await startWithRetry(context, { part: 'search', policy, setting }, () => store.info());
   log.info({ distribution: info.distribution, version: info.version }, 'search cluster found');
   const { search } = config;
-  return new SearchSink({
+  const sink = new SearchSink({
     store,
     deadLetters,
     layout: search.layout,
@@ -40,6 +42,7 @@ export async function searchTarget(
     bulkTimeoutMs: Math.min(BULK_TIMEOUT_MS, Math.floor((config.kafka.consumer.sessionTimeoutMs * 2) / 3)),
     maxUnsettledBytes: Math.min(search.maxQueueBytes, config.route.memoryBytes),
     backoff: { initialMs: policy.initialMs, maxMs: policy.maxMs },
+    productVersion: context.version,
     observer: searchObserver(context),
     ...(mayWrite === undefined ? {} : { mayWrite }),
     ...(search.index === null ? {} : { pinnedIndex: search.index }),
@@ -47,7 +50,17 @@ export async function searchTarget(
     ...(search.batchItems === null ? {} : { maxBulkDocuments: search.batchItems }),
     ...(search.refresh === 'none' ? { refreshIntervalMs: 0 } : {}),
   });
+  // What others release or park is known at the latest by then, and when a key is touched.
+  repeat(
+    context,
+    PARKED_INTERVAL_MS,
+    () => sink.readParked(),
+    (error) => log.debug({ code: error.code }, 'parked keys could not be read'),
+  );
+  return sink;
 }
+
+const PARKED_INTERVAL_MS = 15_000;
 
 /** Below the session of the worker, so that a bulk ends before another worker may own the partition. */
 const BULK_TIMEOUT_MS = 20_000;
@@ -61,16 +74,22 @@ const WARNINGS: ReadonlySet<SearchNotice> = new Set<SearchNotice>([
   'table_stale',
   'late_rows',
   'document_refused',
+  'keys_released',
   'retrying',
 ]);
 
-function searchObserver({ registry, log, metrics: process, peerAway }: RunContext): SearchObserver {
+function searchObserver(context: RunContext): SearchObserver {
+  const { registry, log, metrics: process, peerAway } = context;
   const metrics = createMetrics(SEARCH_SINK_METRICS, registry);
   return {
     indexed: (count) => metrics.pgstream_search_documents_total.inc({ outcome: 'indexed' }, count),
     deleted: (count) => metrics.pgstream_search_documents_total.inc({ outcome: 'deleted' }, count),
     conflicts: (count) => metrics.pgstream_search_conflicts_total.inc(count),
     parked: (code, count) => metrics.pgstream_search_parked_total.inc({ code }, count),
+    keyParked: (letter) => parked(context, letter),
+    coalesced: (changes) => metrics.pgstream_search_coalesced_total.inc(changes),
+    unparked: (how, keys) => metrics.pgstream_search_unparked_total.inc({ how }, keys),
+    parkedKeys: (count) => metrics.pgstream_search_parked_keys.set(count),
     incomplete: (columns) => metrics.pgstream_search_incomplete_documents_total.inc(columns),
     ignored: (values) => metrics.pgstream_search_ignored_values_total.inc(values),
     keyless: (rows) => metrics.pgstream_search_skipped_total.inc({ reason: 'keyless' }, rows),
@@ -106,5 +125,6 @@ const NOTICES: Readonly<Record<SearchNotice, string>> = {
   table_dropped: 'table dropped, index removed',
   late_rows: 'rows of a dropped table were skipped',
   document_refused: 'document refused',
+  keys_released: 'parked keys were tried again',
   retrying: 'the search store is away or busy, trying again',
 };

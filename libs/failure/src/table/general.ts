@@ -37,6 +37,13 @@ export const GENERAL_ERRORS = {
     summary: 'The file is not a recording of replication frames that this version can read.',
     action: 'Name a file that the log line of a decoding error named, or use the version that wrote it.',
   },
+  DEAD_LETTER_NOT_FOUND: {
+    disposition: 'halt',
+    exitCode: 78,
+    summary: 'No dead letter, or more than one, has this id.',
+    action:
+      'List them with `pgstream dead-letters ls`, with the same settings as the process that parked them.',
+  },
   RETRIES_EXHAUSTED: {
     disposition: 'halt',
     summary: 'Something that time can heal did not heal within the configured number of attempts.',

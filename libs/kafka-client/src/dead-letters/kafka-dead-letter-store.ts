@@ -1,12 +1,20 @@
 import { Buffer } from 'node:buffer';
-import { eventId, type DeadLetter, type DeadLetterStore } from '@pgstream/wal-event';
+import type { DeadLetter, DeadLetterStore } from '@pgstream/wal-event';
 import { Cluster } from '../connection/cluster.ts';
 import type { KafkaConnectionOptions, KafkaLogLine } from '../connection/kafka-connection.ts';
 import { IdempotentProducer } from '../producer/idempotent-producer.ts';
 import { RecordBatchWriter } from '../protocol/record-batch-writer.ts';
 import { ensureTopic } from '../topic/ensure-topic.ts';
 import { LogReader } from '../topic/log-reader.ts';
-import { decodeLetter, encodeLetter, type StoredDeadLetter } from './letter-json.ts';
+import {
+  decodeConclusion,
+  decodeLetter,
+  encodeConclusion,
+  encodeLetter,
+  letterIdOf,
+  type Conclusion,
+  type StoredDeadLetter,
+} from './letter-json.ts';
 
 export interface KafkaDeadLetterOptions {
   readonly connection: KafkaConnectionOptions;
@@ -30,7 +38,8 @@ interface Session {
 
 /**
  * Letters in a topic of one partition that keeps everything. Keyed by `schema.table:identity`. A letter may lie there
- * twice after a failure between parking and confirming: {@link listDeadLetters} shows it once.
+ * twice after a failure between parking and confirming: {@link listDeadLetters} shows it once. Nothing is ever removed:
+ * a conclusion behind a letter says that somebody saw to it.
  */
 export class KafkaDeadLetterStore implements DeadLetterStore {
   readonly topic: string;
@@ -45,7 +54,18 @@ export class KafkaDeadLetterStore implements DeadLetterStore {
 
   /** The topic is opened, and created where it may be, with the first letter. */
   async park(letters: readonly DeadLetter[]): Promise<void> {
-    const write = async () => await this.#write(letters);
+    const at = new Date().toISOString();
+    await this.#inTurn(letters, (letter, maxBytes) => encodeLetter(letter, at, maxBytes));
+  }
+
+  /** The letters are done with, and no longer listed. */
+  async conclude(letters: readonly DeadLetter[], how: Conclusion['how']): Promise<void> {
+    const at = new Date().toISOString();
+    await this.#inTurn(letters, (letter) => encodeConclusion({ closes: letterIdOf(letter), how, at }));
+  }
+
+  async #inTurn(letters: readonly DeadLetter[], encode: Encode): Promise<void> {
+    const write = async () => await this.#write(letters, encode);
     const done = this.#last.then(write, write);
     this.#last = done;
     await done;
@@ -57,13 +77,13 @@ export class KafkaDeadLetterStore implements DeadLetterStore {
     session?.cluster.close();
   }
 
-  async #write(letters: readonly DeadLetter[]): Promise<void> {
+  async #write(letters: readonly DeadLetter[], encode: Encode): Promise<void> {
     this.#session ??= this.#open();
     try {
       const { producer, maxRecordBytes } = await this.#session;
       for (const letter of letters) {
         const writer = new RecordBatchWriter(1024);
-        const value = encodeLetter(letter, new Date().toISOString(), maxRecordBytes);
+        const value = encode(letter, maxRecordBytes);
         writer.add(keyOf(letter), value, 0, value.length, Date.now());
         // oxlint-disable-next-line no-await-in-loop -- one outstanding batch per partition
         await producer.send([{ partition: PARTITION, batch: writer.finish('zstd'), count: 1 }]);
@@ -103,12 +123,14 @@ export class KafkaDeadLetterStore implements DeadLetterStore {
   }
 }
 
+type Encode = (letter: DeadLetter, maxRecordBytes: number) => Buffer;
+
 export function deadLetterTopic(topic: string): string {
   return `${topic}.dead-letters`;
 }
 
 /**
- * The letters of `topic`, newest first, each once.
+ * The letters of `topic` that nobody saw to yet, newest first, each once.
  * @throws {PipelineError} `KAFKA_TOPIC_MISSING` where none was ever parked.
  */
 export async function* listDeadLetters(
@@ -123,9 +145,11 @@ export async function* listDeadLetters(
       PARTITION,
     )) {
       for (const { value } of records.toReversed()) {
+        const closed = value === null ? null : decodeConclusion(value);
+        if (closed !== null) seen.add(closed);
         const letter = value === null ? null : decodeLetter(value);
         if (letter === null) continue;
-        const id = `${letter.sink}-${eventId(letter.epoch, letter.position)}`;
+        const id = letterIdOf(letter);
         if (!seen.has(id)) yield letter;
         seen.add(id);
       }

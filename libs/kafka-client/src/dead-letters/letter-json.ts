@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { formatPosition, parsePosition, type DeadLetter } from '@pgstream/wal-event';
+import { eventId, formatPosition, parsePosition, type DeadLetter } from '@pgstream/wal-event';
 
 /** A letter as it lies in the topic. */
 export interface StoredDeadLetter extends DeadLetter {
@@ -19,6 +19,38 @@ export function encodeLetter(letter: DeadLetter, at: string, maxRecordBytes: num
       ...(fits ? { record: record.toString('base64') } : {}),
     }),
   );
+}
+
+/** Says of a letter before it that somebody saw to it. */
+export interface Conclusion {
+  /** {@link letterIdOf} the letter. */
+  readonly closes: string;
+  readonly how: 'discarded' | 'retried';
+  readonly at: string;
+}
+
+/** One per sink and event, however often it was parked. */
+export function letterIdOf({
+  sink,
+  epoch,
+  position,
+}: Pick<DeadLetter, 'sink' | 'epoch' | 'position'>): string {
+  return `${sink}-${eventId(epoch, position)}`;
+}
+
+export function encodeConclusion(conclusion: Conclusion): Buffer {
+  return Buffer.from(JSON.stringify(conclusion));
+}
+
+/** The id of the letter that is closed; `null` for bytes that close none. */
+export function decodeConclusion(value: Buffer): string | null {
+  try {
+    const json: unknown = JSON.parse(value.toString());
+    if (typeof json !== 'object' || json === null || !('closes' in json)) return null;
+    return typeof json.closes === 'string' ? json.closes : null;
+  } catch {
+    return null;
+  }
 }
 
 /** `null` for bytes that are no letter. */

@@ -35,9 +35,13 @@ export class KnownKeys {
     return this.#total;
   }
 
+  /** Whether the key may be parked. */
   has(tableId: string, entryId: string): boolean {
-    if (this.#byTable.get(tableId)?.has(entryId) === true) return true;
-    return this.#begun.has(entryId) || this.#crowded.has(tableId);
+    return this.isInMemory(tableId, entryId) || this.#begun.has(entryId) || this.#crowded.has(tableId);
+  }
+
+  isInMemory(tableId: string, entryId: string): boolean {
+    return this.#byTable.get(tableId)?.has(entryId) === true;
   }
 
   /** Whether any key of this table may be parked. */
@@ -57,11 +61,17 @@ export class KnownKeys {
     this.any = true;
   }
 
-  /** It is durable. */
-  end(entryId: string): void {
+  /** It need not be parked. */
+  abandon(entryId: string): void {
     const left = (this.#begun.get(entryId) ?? 1) - 1;
     if (left > 0) this.#begun.set(entryId, left);
     else this.#begun.delete(entryId);
+    this.#tell();
+  }
+
+  /** It is durable. */
+  end(entryId: string): void {
+    this.abandon(entryId);
     if (addTo(this.#byTable, entryId)) this.#total += 1;
     this.#tell();
   }

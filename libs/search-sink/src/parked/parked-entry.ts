@@ -163,9 +163,10 @@ export function entryOf(
     position: parsePosition(stored.position),
     firstPosition: parsePosition(stored.first_position),
     version: BigInt(stored.version),
-    document: stored.document,
+    // Left out where nobody asked for them.
+    document: stored.document ?? null,
     isDelete: stored.is_delete,
-    record: stored.record,
+    record: stored.record ?? null,
     code: stored.code,
     reason: stored.reason,
     coalesced: stored.coalesced,

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import type { SearchStore } from '@pgstream/search-store';
 import { comparePositions, positionAt, valueAt, type Position, type RecordBatch } from '@pgstream/wal-event';
 import type { PreviousDocument } from '../document/index.ts';
 import type { SearchObserver } from '../observer.ts';
@@ -7,8 +8,10 @@ import type { TableIndex } from '../table-index.ts';
 import { KnownKeys } from './known-keys.ts';
 import { entryIdOf, type EntryHead, type NewEntry, type ParkedState } from './parked-entry.ts';
 import { coalescedFields, type ParkedStore } from './parked-store.ts';
+import { supersededOf } from './superseded.ts';
 
 export interface ParkedKeysOptions {
+  readonly store: SearchStore;
   readonly parked: ParkedStore;
   readonly steady: Steady;
   readonly observer: SearchObserver;
@@ -52,6 +55,7 @@ const MAX_HELD_BYTES = 8 * 1024 * 1024;
  */
 export class ParkedKeys {
   readonly known: KnownKeys;
+  readonly #store: SearchStore;
   readonly #parked: ParkedStore;
   readonly #steady: Steady;
   readonly #observer: SearchObserver;
@@ -60,6 +64,7 @@ export class ParkedKeys {
   #heldBytes = 0;
 
   constructor(options: ParkedKeysOptions) {
+    this.#store = options.store;
     this.#parked = options.parked;
     this.#steady = options.steady;
     this.#observer = options.observer;
@@ -209,20 +214,32 @@ export class ParkedKeys {
   /**
    * Parks documents that the store refused, durably. From the call on, and not from its end, rows of these keys stay
    * behind them.
+   * @returns the ids of the entries that were not known before
    */
   async park(entries: readonly NewEntry[], signal: AbortSignal): Promise<Set<string>> {
     const ids = entries.map(({ tableId, id }) => entryIdOf(tableId, id));
+    const isKnown = ({ tableId, id }: NewEntry) => this.known.isInMemory(tableId, entryIdOf(tableId, id));
+    const fresh = new Set(
+      entries.filter((entry) => !isKnown(entry)).map(({ tableId, id }) => entryIdOf(tableId, id)),
+    );
     for (const entryId of ids) {
       this.known.begin(entryId);
       // A key that was resolved in this batch and is refused again: what is known of its entry is old.
       if ((this.#touched.get(entryId)?.state ?? null) === null) this.#touched.delete(entryId);
     }
     return this.known.alone(async () => {
-      const created = await this.#steady.run(signal, async () => this.#parked.create(entries));
-      for (const entryId of ids) this.known.end(entryId);
-      const behind = entries.reduce((sum, { coalesced }) => sum + coalesced, 0);
+      const superseded = await this.#steady.run(signal, async () => supersededOf(this.#store, entries));
+      const wanted = entries.filter((entry) => !superseded.has(entry));
+      await this.#steady.run(signal, async () => this.#parked.create(wanted));
+      for (const { tableId, id } of wanted) this.known.end(entryIdOf(tableId, id));
+      for (const { tableId, id } of superseded) {
+        this.known.abandon(entryIdOf(tableId, id));
+        fresh.delete(entryIdOf(tableId, id));
+      }
+      const behind = wanted.reduce((sum, { coalesced }) => sum + coalesced, 0);
       if (behind > 0) this.#observer.coalesced(behind);
-      return created;
+      if (superseded.size > 0) this.#observer.conflicts(superseded.size);
+      return fresh;
     });
   }
 
@@ -252,11 +269,7 @@ export class ParkedKeys {
   }
 
   /** @returns what is still to be written. */
-  async #readAgain(
-    entryIds: readonly string[],
-    freed: FreedRow[],
-    signal: AbortSignal,
-  ): Promise<string[]> {
+  async #readAgain(entryIds: readonly string[], freed: FreedRow[], signal: AbortSignal): Promise<string[]> {
     if (entryIds.length === 0) return [];
     const asked = entryIds.map((entryId) => ({ entryId }));
     const heads = await this.#steady.run(signal, async () => this.#parked.heads(asked));

@@ -55,21 +55,18 @@ export class ParkedStore {
   /**
    * Durable when it resolves. Idempotent: an entry that is as new, or newer, stays as it is; an older one takes the
    * newer state over and counts it.
-   * @returns the ids of the entries that were not there before
    */
-  async create(entries: readonly NewEntry[]): Promise<Set<string>> {
+  async create(entries: readonly NewEntry[]): Promise<void> {
     await this.#prepare();
     const wanted = new Map(entries.map((entry) => [entryIdOf(entry.tableId, entry.id), entry]));
-    const created = new Set<string>();
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       // oxlint-disable-next-line no-await-in-loop -- until nobody else writes the same entries
       const taken = await this.#write([...wanted].map(([id, entry]) => this.#createWrite(id, entry)));
-      for (const entryId of wanted.keys()) if (!taken.has(entryId)) created.add(entryId);
-      for (const entryId of [...wanted.keys()]) if (!taken.has(entryId)) wanted.delete(entryId);
-      if (wanted.size === 0) return created;
+      for (const entryId of wanted.keys()) if (!taken.has(entryId)) wanted.delete(entryId);
+      if (wanted.size === 0) return;
       // oxlint-disable-next-line no-await-in-loop -- as above
       await this.#takeOver(wanted);
-      if (wanted.size === 0) return created;
+      if (wanted.size === 0) return;
     }
     throw busy(this.index);
   }
@@ -78,7 +75,7 @@ export class ParkedStore {
   async #takeOver(wanted: Map<string, NewEntry>): Promise<void> {
     const heads = await this.heads([...wanted.keys()].map((entryId) => ({ entryId })));
     const advances: Advance[] = [];
-    for (const [entryId, entry] of [...wanted]) {
+    for (const [entryId, entry] of wanted) {
       const head = heads.get(entryId) ?? null;
       if (head === null) continue;
       if (comparePositions(head.position, entry.position) >= 0) wanted.delete(entryId);
@@ -128,9 +125,13 @@ export class ParkedStore {
     );
   }
 
-  /** Whole entries, as they are now. */
-  async entries(entryIds: readonly string[]): Promise<ParkedEntry[]> {
-    const found = await this.#get(entryIds.map((_id) => ({ _id })));
+  /** Whole entries, as they are now; `brief` leaves out document and record. */
+  async entries(entryIds: readonly string[], which: 'whole' | 'brief' = 'whole'): Promise<ParkedEntry[]> {
+    const query = which === 'brief' ? { _source_excludes: 'document,record' } : {};
+    const found = await this.#get(
+      entryIds.map((_id) => ({ _id })),
+      query,
+    );
     return found.flatMap(({ entryId, source, ...at }) =>
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by create and advance
       source === null ? [] : [entryOf(entryId, source as StoredEntry, at)],
@@ -138,11 +139,11 @@ export class ParkedStore {
   }
 
   /** How many keys are parked. */
-  async count(): Promise<number> {
+  async count(query: object = { term: { kind: 'key' } }): Promise<number> {
     await refreshIndices(this.#options.store, [this.index]);
     const { count } = await this.#options.store.json<{ count: number }>('POST', `/${this.index}/_count`, {
       query: { ignore_unavailable: true },
-      body: { query: { term: { kind: 'key' } } },
+      body: { query },
     });
     return count;
   }
@@ -173,11 +174,11 @@ export class ParkedStore {
     return writes.length === 0 ? new Set() : writeEntries(this.#options.store, this.index, writes);
   }
 
-  async #get(docs: readonly object[]): Promise<FoundEntry[]> {
+  async #get(docs: readonly object[], query: Record<string, string> = {}): Promise<FoundEntry[]> {
     if (docs.length === 0) return [];
     const { store } = this.#options;
     const answer = await store.json<{ docs: readonly GetAnswer[] }>('POST', `/${this.index}/_mget`, {
-      query: await store.newest(),
+      query: { ...(await store.newest()), ...query },
       body: { docs },
     });
     return answer.docs.map((doc) => {

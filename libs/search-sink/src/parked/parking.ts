@@ -52,7 +52,7 @@ export class Parking {
     const { store, names, indexSettings, productVersion: product, steady, observer } = options;
     this.#options = options;
     this.#parked = new ParkedStore({ store, names, indexSettings, product });
-    this.keys = new ParkedKeys({ parked: this.#parked, steady, observer });
+    this.keys = new ParkedKeys({ store, parked: this.#parked, steady, observer });
   }
 
   /** Before the first row of a source's lane: others may have parked its keys. */
@@ -82,9 +82,9 @@ export class Parking {
   async refused(refusals: readonly Refusal[], take: TakeWaiting, signal: AbortSignal): Promise<void> {
     const { observer } = this.#options;
     const entries = entriesOfRefusals(refusals, take);
-    const created = await this.keys.park(entries, signal);
+    const fresh = await this.keys.park(entries, signal);
     for (const entry of entries) {
-      if (!created.has(entry.entryId)) continue;
+      if (!fresh.has(entry.entryId)) continue;
       const letter = letterOfEntry(entry);
       observer.parked(entry.code, 1);
       observer.keyParked(letter);
@@ -93,11 +93,7 @@ export class Parking {
   }
 
   /** Makes durable what the batch has done to parked keys up to here. */
-  async keep(
-    put: (freed: FreedRow) => void,
-    drain: () => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async keep(put: (freed: FreedRow) => void, drain: () => Promise<void>, signal: AbortSignal): Promise<void> {
     const { keys } = this;
     if (!keys.isDirty) return;
     for (const freed of await keys.flush(signal)) put(freed);
@@ -141,7 +137,8 @@ export class Parking {
 
   /** A TRUNCATE was applied. Nothing waits or flies. */
   async truncated(tableId: string, fence: Fence, signal: AbortSignal): Promise<void> {
-    if (this.keys.known.hasTable(tableId)) await this.#remove([{ term: { table_id: tableId } }], fence, signal);
+    if (this.keys.known.hasTable(tableId))
+      await this.#remove([{ term: { table_id: tableId } }], fence, signal);
   }
 
   async #followOne(change: ShapeChange, fence: Fence, signal: AbortSignal): Promise<void> {

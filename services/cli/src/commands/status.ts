@@ -1,4 +1,4 @@
-import { databaseStatus, type DatabaseStatus } from '@pgstream/assembly';
+import { countDeadLetters, databaseStatus, type DatabaseStatus } from '@pgstream/assembly';
 import type { Command } from 'commander';
 import { invocationOf, type CliContext, type Done } from '../cli-context.ts';
 import { addSettingFlags } from '../flags.ts';
@@ -8,18 +8,19 @@ export function addStatus(program: Command, context: CliContext, done: Done): vo
   const command = program
     .command('status')
     .description(
-      'what is prepared in the database, and how far the slot is; exit code 1 when something is missing',
+      'what is prepared in the database, how far the slot is, and what is parked; exit code 1 when something is missing or parked',
     );
-  addSettingFlags(command, 'postgres');
+  addSettingFlags(command, 'postgres', 'kafka', 'search');
   command.action(async () => {
     const { config, printer } = invocationOf(command, context, 'postgres');
     const status = await databaseStatus(config, context.migrationsDir);
-    printer.result(describe(status), status);
-    if (!status.ready) done.exitCode = 1;
+    const deadLetters = await countDeadLetters(config);
+    printer.result(describe(status, deadLetters), { ...status, deadLetters });
+    if (!status.ready || (deadLetters ?? 0) > 0) done.exitCode = 1;
   });
 }
 
-function describe(status: DatabaseStatus): string {
+function describe(status: DatabaseStatus, deadLetters: number | null): string {
   const { migrations, publications, reader } = status;
   return renderPairs([
     ['database', status.database],
@@ -37,6 +38,8 @@ function describe(status: DatabaseStatus): string {
     ],
     ['reader', reader === null ? null : `${reader.application} since ${reader.since}`],
     ['gaps', status.gaps.length],
+    // Where they lie is said by the settings of Kafka and of the search store.
+    ...(deadLetters === null ? [] : [['dead letters', deadLetters] as const]),
   ]);
 }
 
