@@ -48,6 +48,13 @@ export const FAILPOINTS = {
   'search.truncated': 'the documents of a truncated table are gone, the record was not settled',
   'search.drop-saved': 'the state says dropped, the index is still there',
 
+  // Keys that the search store refuses
+  'parked.creating': 'documents were refused, their keys are about to be parked',
+  'parked.created': 'refused keys are parked, nothing of their bulk was settled',
+  'parked.held': 'changes behind parked keys are durable, their batch was not settled',
+  'parked.resolved': 'entries of deleted keys are gone, the batch of the deletes was not settled',
+  'parked.released': 'parked documents were written, their entries are still there',
+
   // Into a file
   'ndjson.appended': 'lines were appended to the file, and not synced',
   'ndjson.synced': 'lines are on the disk, their batch was not settled',

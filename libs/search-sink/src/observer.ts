@@ -48,6 +48,7 @@ export type SearchNotice =
   | 'table_dropped'
   | 'late_rows'
   | 'document_refused'
+  | 'keys_parked'
   | 'keys_released'
   | 'retrying';
 

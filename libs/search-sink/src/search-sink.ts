@@ -6,7 +6,6 @@ import {
   DDL_PREFIX,
   positionAt,
   type BatchOutcome,
-  type DeadLetterStore,
   type RecordBatch,
   type Sink,
 } from '@pgstream/wal-event';
@@ -14,7 +13,7 @@ import { bindFunctions, type BoundFunctions } from './functions.ts';
 import { BulkLanes } from './bulk-lanes.ts';
 import { BulkLane } from './lane.ts';
 import { LaneSignals } from './lane-signals.ts';
-import { letterOf, noticeOf, WHY } from './letters.ts';
+import { WHY } from './letters.ts';
 import { deleteOlder } from './mass-change.ts';
 import { silentObserver, type SearchObserver } from './observer.ts';
 import { withDefaults, type FullOptions, type SearchSinkOptions } from './options.ts';
@@ -45,7 +44,6 @@ const LAGGING_MS = 100;
 export class SearchSink implements Sink {
   readonly name = 'search';
   readonly #store: SearchStore;
-  readonly #deadLetters: DeadLetterStore;
   readonly #observer: SearchObserver;
   readonly #functions: BoundFunctions;
   readonly #tables: Tables;
@@ -68,7 +66,6 @@ export class SearchSink implements Sink {
     const options = withDefaults(given);
     const { store } = options;
     this.#store = store;
-    this.#deadLetters = options.deadLetters;
     this.#observer = { ...silentObserver, ...given.observer };
     const observer = this.#observer;
     this.#steady = new Steady(options.backoff, observer);
@@ -192,7 +189,7 @@ export class SearchSink implements Sink {
         return false;
       case 'undecodable':
       case 'no_key':
-        await this.#parkRecord(batch, at, WHY[pause], signal);
+        await this.#parking.record(batch, at, WHY[pause], signal);
         return true;
       default:
         return assertNever(pause);
@@ -213,7 +210,7 @@ export class SearchSink implements Sink {
 
   async #barrier(batch: RecordBatch, at: number, signal: AbortSignal): Promise<void> {
     if (!this.#writer.read(batch, at)) {
-      await this.#parkRecord(batch, at, WHY.undecodable, signal);
+      await this.#parking.record(batch, at, WHY.undecodable, signal);
       return;
     }
     const { reader } = this.#writer;
@@ -232,7 +229,7 @@ export class SearchSink implements Sink {
     if (reader.prefix !== DDL_PREFIX) return;
     const { content } = reader;
     if (!isSchemaChange(content)) {
-      await this.#parkRecord(batch, at, WHY.undecodable, signal);
+      await this.#parking.record(batch, at, WHY.undecodable, signal);
       return;
     }
     const position = positionAt(batch, at);
@@ -300,19 +297,6 @@ export class SearchSink implements Sink {
   }
 
   readonly #waiting: TakeWaiting = (table, id) => this.#lanes.all.flatMap((lane) => lane.waiting(table, id));
-
-  /** A record that belongs to no key. */
-  async #parkRecord(
-    batch: RecordBatch,
-    at: number,
-    why: (typeof WHY)[keyof typeof WHY],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const letter = letterOf(batch, at, why);
-    await this.#steady.run(signal, async () => this.#deadLetters.park([letter]));
-    this.#observer.parked(letter.code, 1);
-    this.#observer.notice('document_refused', noticeOf(letter));
-  }
 
   async #keepParked(ticket: Ticket, signal: AbortSignal): Promise<void> {
     await this.#parking.keep(

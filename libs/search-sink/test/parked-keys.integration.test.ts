@@ -13,7 +13,7 @@ function strict(more: Partial<SearchSinkOptions> = {}, url?: string): Rig {
   return rig({ lanes: 1, functions: { mapping: strictMapping }, ...more }, url);
 }
 
-function strictMapping(): Record<string, object> {
+function strictMapping(): Record<string, { type: string }> {
   return { id: { type: 'long' }, note: { type: 'integer' }, big: { type: 'keyword' } };
 }
 

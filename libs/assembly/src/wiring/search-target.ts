@@ -74,6 +74,7 @@ const WARNINGS: ReadonlySet<SearchNotice> = new Set<SearchNotice>([
   'table_stale',
   'late_rows',
   'document_refused',
+  'keys_parked',
   'keys_released',
   'retrying',
 ]);
@@ -125,6 +126,7 @@ const NOTICES: Readonly<Record<SearchNotice, string>> = {
   table_dropped: 'table dropped, index removed',
   late_rows: 'rows of a dropped table were skipped',
   document_refused: 'document refused',
+  keys_parked: 'keys are parked: see pgstream dead-letters ls',
   keys_released: 'parked keys were tried again',
   retrying: 'the search store is away or busy, trying again',
 };

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { failpoint } from '@pgstream/failure';
 import type { SearchStore } from '@pgstream/search-store';
 import { comparePositions, positionAt, valueAt, type Position, type RecordBatch } from '@pgstream/wal-event';
 import type { PreviousDocument } from '../document/index.ts';
@@ -172,6 +173,7 @@ export class ParkedKeys {
         // oxlint-disable-next-line no-await-in-loop -- as above
         open = await this.#readAgain([...changed], freed, signal);
       }
+      failpoint?.('parked.held');
       this.#heldBytes = 0;
       return freed;
     });
@@ -202,6 +204,7 @@ export class ParkedKeys {
         });
       }
       for (const { entryId } of resolved) this.#touched.delete(entryId);
+      failpoint?.('parked.resolved');
     });
   }
 
@@ -230,7 +233,9 @@ export class ParkedKeys {
     return this.known.alone(async () => {
       const superseded = await this.#steady.run(signal, async () => supersededOf(this.#store, entries));
       const wanted = entries.filter((entry) => !superseded.has(entry));
+      failpoint?.('parked.creating');
       await this.#steady.run(signal, async () => this.#parked.create(wanted));
+      failpoint?.('parked.created');
       for (const { tableId, id } of wanted) this.known.end(entryIdOf(tableId, id));
       for (const { tableId, id } of superseded) {
         this.known.abandon(entryIdOf(tableId, id));

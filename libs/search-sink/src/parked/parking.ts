@@ -1,12 +1,18 @@
 import type { SearchStore } from '@pgstream/search-store';
-import { RecordReader, type RecordBatch, type SchemaChange, type ShapeChange } from '@pgstream/wal-event';
+import {
+  RecordReader,
+  type DeadLetterStore,
+  type RecordBatch,
+  type SchemaChange,
+  type ShapeChange,
+} from '@pgstream/wal-event';
 import { Buffer } from 'node:buffer';
 import type { Refusal } from '../bulk-sender.ts';
 import { ByteSink } from '../document/index.ts';
 import type { Fence } from '../fence.ts';
 import type { BoundFunctions } from '../functions.ts';
 import type { SearchObserver } from '../observer.ts';
-import { noticeOf } from '../letters.ts';
+import { letterOf, noticeOf } from '../letters.ts';
 import type { Steady } from '../steady.ts';
 import type { SystemNames } from '../system-indices.ts';
 import type { TableIndex } from '../table-index.ts';
@@ -21,6 +27,7 @@ import { releaseEntries } from './release.ts';
 import { editOlderEntries, removeOlder, tablesOf } from './table-entries.ts';
 
 export interface ParkingOptions {
+  readonly deadLetters: DeadLetterStore;
   readonly store: SearchStore;
   readonly names: SystemNames;
   readonly indexSettings: object;
@@ -60,8 +67,11 @@ export class Parking {
     await this.reload(signal);
     if (this.#isOpen) return;
     // Once in the life of a process: two versions side by side must not take turns.
-    const { productVersion } = this.#options;
-    if (this.keys.known.any)
+    const { productVersion, observer } = this.#options;
+    const { total: keys } = this.keys.known;
+    // Also those that a process parked which was killed before it could say so.
+    if (keys > 0) observer.notice('keys_parked', { keys });
+    if (keys > 0)
       await this.#release([{ bool: { must_not: { term: { product: productVersion } } } }], 'version', signal);
     this.#isOpen = true;
   }
@@ -90,6 +100,20 @@ export class Parking {
       observer.keyParked(letter);
       observer.notice('document_refused', noticeOf(letter));
     }
+  }
+
+  /** A record that belongs to no key. */
+  async record(
+    batch: RecordBatch,
+    at: number,
+    why: Parameters<typeof letterOf>[2],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { deadLetters, observer, steady } = this.#options;
+    const letter = letterOf(batch, at, why);
+    await steady.run(signal, async () => deadLetters.park([letter]));
+    observer.parked(letter.code, 1);
+    observer.notice('document_refused', noticeOf(letter));
   }
 
   /** Makes durable what the batch has done to parked keys up to here. */

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { PipelineError } from '@pgstream/failure';
+import { failpoint, PipelineError } from '@pgstream/failure';
 import { codeOfProblem, type BulkFailure, type SearchStore } from '@pgstream/search-store';
 import type { StoredEntry, ParkedEntry } from './parked-entry.ts';
 import type { Advance, ParkedStore } from './parked-store.ts';
@@ -75,6 +75,7 @@ async function releaseOnce(
     const outcomes = await writeGroup(group, options, readMs);
     for (const one of outcomes) (one.outcome === 'refused' ? refused : written).push(one);
   }
+  failpoint?.('parked.released');
   const removed = await options.parked.remove(written.map(({ entry }) => entry));
   const noted = await options.parked.advance(refused.map((one) => refusedAgain(one, options)));
   const hasChanged = ({ entry }: Released) => removed.has(entry.entryId) || noted.has(entry.entryId);

@@ -136,6 +136,6 @@ function booksOf({ config, productVersion }: LetterRequest): LetterBook[] {
 }
 
 function keepNewest(letters: ListedDeadLetter[], limit: number): void {
-  letters.sort((a, b) => (a.at < b.at ? 1 : -1));
+  letters.sort((a, b) => Number(a.at < b.at) - Number(a.at > b.at));
   letters.length = Math.min(letters.length, limit);
 }

@@ -100,11 +100,16 @@ export class IndexBook implements LetterBook {
       id: shortId(`index:${entry.entryId}`),
       store: 'index',
       sink: 'search',
-      ...{ code, reason, schema, table },
+      code,
+      reason,
+      schema,
+      table,
       identity: entry.id,
       position: formatPosition(entry.position),
       at: entry.parkedAt,
-      ...{ coalesced, attempts, lastReason },
+      coalesced,
+      attempts,
+      lastReason,
     };
     this.#entries.set(letter, entry);
     return letter;
@@ -115,8 +120,17 @@ export class IndexBook implements LetterBook {
     const letter: ListedDeadLetter = {
       id: shortId(`index:${stored.documentId}`),
       store: 'index',
-      ...{ sink, code, reason, schema, table, identity, position, at },
-      ...{ coalesced: 0, attempts: 0, lastReason: null },
+      sink,
+      code,
+      reason,
+      schema,
+      table,
+      identity,
+      position,
+      at,
+      coalesced: 0,
+      attempts: 0,
+      lastReason: null,
     };
     this.#stored.set(letter, stored);
     return letter;

@@ -90,9 +90,17 @@ export class TopicBook implements LetterBook {
     const letter: ListedDeadLetter = {
       id: shortId(`topic:${letterIdOf(stored)}`),
       store: 'topic',
-      ...{ sink, code, reason, schema, table, identity, at },
+      sink,
+      code,
+      reason,
+      schema,
+      table,
+      identity,
+      at,
       position: formatPosition(stored.position),
-      ...{ coalesced: 0, attempts: 0, lastReason: null },
+      coalesced: 0,
+      attempts: 0,
+      lastReason: null,
     };
     this.#stored.set(letter, stored);
     return letter;
