@@ -22,6 +22,10 @@ async function idsIn(alias: string): Promise<string[]> {
   return (hits?.hits ?? []).map(({ _source }) => String(_source['id'])).toSorted();
 }
 
+async function killed(running: Running): Promise<void> {
+  expect(await running.exited()).toMatchObject({ code: null });
+}
+
 function directSettings(lab: Lab): string[] {
   return [
     `PGSTREAM_POSTGRES_LISTENER_URL=${lab.url}`,
@@ -124,9 +128,6 @@ test('killed at every point around a parked key, nothing is lost and nothing com
   const env = lab.file('direct.env', directSettings(lab));
   const alias = `${lab.name}-public.docs`;
   const run = (point: string) => lab.start(['run', '-c', env], { PGSTREAM_FAILPOINTS: `${point}:kill` });
-  const killed = async (running: Running) => {
-    expect(await running.exited()).toMatchObject({ code: null });
-  };
   const first = lab.start(['run', '-c', env]);
   await lab.pool.query('INSERT INTO docs VALUES (0)');
   await waitFor('the index', async () => (await idsIn(alias)).join() === '0');

@@ -59,15 +59,7 @@ async function releaseOnce(
   options: ReleaseOptions,
 ): Promise<{ settled: Released[]; again: string[] }> {
   const readMs = performance.now();
-  const settled: Released[] = [];
-  const writable: Written[] = [];
-  for (const entry of entries) {
-    // oxlint-disable-next-line no-await-in-loop -- its table may have to be read
-    const document = entry.isDelete ? null : ((await options.rebuild?.(entry)) ?? entry.document);
-    if (document === null && !entry.isDelete)
-      settled.push({ entry, outcome: 'refused', reason: notKept(entry) });
-    else writable.push({ entry, lines: linesOf(entry, document) });
-  }
+  const { settled, writable } = await writableOf(entries, options);
   const refused: Released[] = [];
   const written: Released[] = [];
   for (const group of groupsOf(writable)) {
@@ -82,6 +74,23 @@ async function releaseOnce(
   const all = [...written, ...refused];
   settled.push(...all.filter((one) => !hasChanged(one)));
   return { settled, again: all.filter(hasChanged).map(({ entry }) => entry.entryId) };
+}
+
+/** The lines of what can be written; what was not kept is settled at once. */
+async function writableOf(
+  entries: readonly ParkedEntry[],
+  options: ReleaseOptions,
+): Promise<{ settled: Released[]; writable: Written[] }> {
+  const settled: Released[] = [];
+  const writable: Written[] = [];
+  for (const entry of entries) {
+    // oxlint-disable-next-line no-await-in-loop -- its table may have to be read
+    const document = entry.isDelete ? null : ((await options.rebuild?.(entry)) ?? entry.document);
+    if (document === null && !entry.isDelete)
+      settled.push({ entry, outcome: 'refused', reason: notKept(entry) });
+    else writable.push({ entry, lines: linesOf(entry, document) });
+  }
+  return { settled, writable };
 }
 
 interface Written {
