@@ -1,4 +1,4 @@
-// The way in: `npm run demo`, `npm test`, `npm run stack`, `npm run bench`. Runs on any Node from 20.19 on with nothing
+// The way in: `npm run demo`, `npm test`, `npm run stack`, `npm run bench`, `npm run faults`. Runs on any Node from 20.19 on with nothing
 // installed: installs from the lockfile, builds, then hands over to tools/<command>/main.ts under the pinned Node.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

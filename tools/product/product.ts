@@ -27,6 +27,11 @@ export class Product {
     this.#options = options;
   }
 
+  /** Every process that was started, those that have ended included. */
+  get started(): readonly RunningService[] {
+    return this.#running;
+  }
+
   /** The same product with some settings changed. */
   withEnvironment(environment: Readonly<Record<string, string>>): Product {
     const { dir, environment: base } = this.#options;
@@ -44,6 +49,26 @@ export class Product {
     );
   }
 
+  /** `pgstream …`, to its end, while this process goes on. @throws {Error} with what it printed when it fails. */
+  async run(...args: readonly string[]): Promise<string> {
+    const { exitCode, output } = await this.tryRun(...args);
+    if (exitCode === 0) return output;
+    throw new Error(`pgstream ${args[0] ?? ''} ended with ${exitCode}\n${output}`);
+  }
+
+  /** `pgstream …`, to its end, whatever that is. */
+  async tryRun(...args: readonly string[]): Promise<{ readonly exitCode: number; readonly output: string }> {
+    const main = join(workspaceRoot(), 'services/cli/dist/main.js');
+    const env = { ...process.env, ...this.#options.environment };
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)));
+    return new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code) => resolve({ exitCode: code ?? 1, output }));
+    });
+  }
+
   /** Starts a service and waits until it is ready. */
   async start(
     service: ServiceName | 'cli',
@@ -51,7 +76,7 @@ export class Product {
     ...args: readonly string[]
   ): Promise<RunningService> {
     const running = await this.launch(service, name, ...args);
-    await ready(running);
+    await untilReady(running);
     return running;
   }
 
@@ -86,12 +111,17 @@ export class Product {
   }
 
   async stopAll(): Promise<void> {
-    for (const { child } of this.#running) if (child.exitCode === null) child.kill('SIGTERM');
+    for (const { child } of this.#running) {
+      if (child.exitCode !== null) continue;
+      child.kill('SIGCONT'); // a paused one would never hear of its end
+      child.kill('SIGTERM');
+    }
     await Promise.all(this.#running.map((service) => service.exited));
   }
 }
 
-async function ready(service: RunningService): Promise<void> {
+/** @throws {Error} with the end of its log where the service ended instead. */
+export async function untilReady(service: RunningService): Promise<void> {
   await waitFor(
     `${service.name} to be ready`,
     async () => {

@@ -1,7 +1,5 @@
 import { expectedFieldOf } from '@pgstream/search-sink';
-import { compareTable } from '@pgstream/test-kit';
-import { readLog, disorderIn } from './log.ts';
-import { replay, rowText } from './replay.ts';
+import { compareTable, disorderIn, readLog, replay, rowText } from '@pgstream/test-kit';
 import type { System } from './system.ts';
 
 export interface Agreement {

@@ -5,6 +5,8 @@ import type { System } from './system.ts';
 export class Crew {
   /** What ended without having been killed: its name and exit code. */
   readonly deserters: string[] = [];
+  /** The same, for programs. */
+  readonly exits: Array<{ readonly name: string; readonly exitCode: number | NodeJS.Signals }> = [];
   readonly #system: System;
   readonly #members = new Map<string, RunningService>();
 
@@ -39,6 +41,31 @@ export class Crew {
     this.#join(name, await this.#system.product.launch(service, name, ...args));
   }
 
+  /** Started and not waited for; `member` gets the process at once. */
+  async launch(
+    service: ServiceName | 'cli',
+    name: string,
+    ...args: readonly string[]
+  ): Promise<RunningService> {
+    const member = await this.#system.product.launch(service, name, ...args);
+    this.#join(name, member);
+    return member;
+  }
+
+  member(name: string): RunningService {
+    const member = this.#members.get(name);
+    if (member === undefined) throw new Error(`no process is called ${name}`);
+    return member;
+  }
+
+  /** An end that was asked for: its exit code. */
+  async stop(name: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> {
+    const member = this.member(name);
+    this.#members.delete(name);
+    member.child.kill(signal);
+    return member.exited;
+  }
+
   #join(name: string, member: RunningService): void {
     this.#members.set(name, member);
     void this.#watch(name, member);
@@ -47,6 +74,8 @@ export class Crew {
   async #watch(name: string, member: RunningService): Promise<void> {
     const code = await member.exited;
     if (this.#members.get(name) !== member) return;
+    this.#members.delete(name);
+    this.exits.push({ name, exitCode: code });
     this.deserters.push(`${name} ended with ${code}\n${this.#system.logOf(name)}`);
   }
 }

@@ -20,9 +20,11 @@ export function sharedServers(): Servers {
   return { postgresUrl, kafkaBroker: kafkaBrokers[0] ?? '', searchUrl };
 }
 
+export type Environment = Readonly<Record<string, string>>;
+
 interface Parts {
   readonly sql: PostgresPool;
-  readonly environment: Readonly<Record<string, string>>;
+  readonly environment: Environment;
 }
 
 /** A database, a topic, a consumer group and index names of one test's own, and the product set up for them. */
@@ -50,19 +52,23 @@ export class System {
     this.product = new Product({ dir: this.#dir, environment });
   }
 
-  /** Everything named after `name`, and `init` done. */
+  /**
+   * Everything named after `name`, and `init` done.
+   * @param environment settings of the product, also by the name of the database.
+   */
   static async open(
     servers: Servers,
     name: string,
-    environment: Readonly<Record<string, string>> = {},
+    environment: Environment | ((database: string) => Environment) = {},
   ): Promise<System> {
     const prefix = uniqueName(name);
     const admin = await openSql(servers.postgresUrl, 'system-test');
     await admin.query(`CREATE DATABASE ${prefix}`);
     await admin.end();
     const sql = await openSql(urlOf(servers.postgresUrl, prefix), 'system-test');
-    const system = new System(servers, prefix, { sql, environment });
-    system.product.command('init');
+    const settings = typeof environment === 'function' ? environment(prefix) : environment;
+    const system = new System(servers, prefix, { sql, environment: settings });
+    await system.product.run('init');
     return system;
   }
 
@@ -105,6 +111,11 @@ export class System {
   /** Until that is in the index too, as the group's committed offsets say. */
   async untilIndexed(timeoutMs = 120_000): Promise<void> {
     await this.untilConfirmed(timeoutMs);
+    await this.untilPassed(timeoutMs);
+  }
+
+  /** Until the group has read and committed what the log holds. */
+  async untilPassed(timeoutMs = 120_000): Promise<void> {
     const { connection, topic, group: groupId } = this;
     const reader = new LagReader({ connection, topic, groupId });
     try {

@@ -1,4 +1,11 @@
-export { compareTable, type CompareOptions, type Comparison } from './oracle/compare-table.ts';
+export {
+  compareRows,
+  compareTable,
+  type ComparedColumn,
+  type CompareOptions,
+  type CompareRowsOptions,
+  type Comparison,
+} from './oracle/compare-table.ts';
 export { readDocuments, type FieldText } from './oracle/read-documents.ts';
 export { endpoints, uniqueName, type Endpoints } from './endpoints.ts';
 export {
@@ -37,3 +44,26 @@ export {
 } from './servers/stack.ts';
 export { assetsDir, cacheDir, workspaceRoot } from './servers/workspace.ts';
 export { waitFor } from './wait-for.ts';
+export {
+  TcpFaultProxy,
+  type Direction,
+  type Inspector,
+  type TcpFaultProxyOptions,
+} from './faults/tcp-fault-proxy.ts';
+export { KafkaFaultProxies } from './faults/kafka-fault-proxy.ts';
+export { SearchFaultProxy, type SearchFault, type SearchRequest } from './faults/search-fault-proxy.ts';
+export { CHECKS, judge, type CheckLetter, type Finding } from './ledger/checks.ts';
+export type {
+  CatchUp,
+  Evidence,
+  ProcessExit,
+  ProgressSample,
+  ResourceFigures,
+  Visibility,
+} from './ledger/evidence.ts';
+export { disorderIn, duplicatesIn, readLog, type LogEntry } from './ledger/log.ts';
+export { ProgressWatch, type ProgressWatchOptions } from './ledger/progress-watch.ts';
+export { Random } from './ledger/random.ts';
+export { linesOf, replay, replayTables, rowText, type Replayed, type ReplayedRows } from './ledger/replay.ts';
+export { ResourceWatch, type ResourceSample, type WatchedProcess } from './ledger/resource-watch.ts';
+export { Workload, type CommittedEntry, type WorkloadOptions } from './ledger/workload.ts';

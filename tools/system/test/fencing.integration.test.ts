@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { waitFor } from '@pgstream/test-kit';
+import { waitFor, Workload } from '@pgstream/test-kit';
 import { samplesOf, type RunningService } from '../../product/product.ts';
 import { compareWithIndex, compareWithLog } from '../agreement.ts';
 import { HeldProxy } from '../held-proxy.ts';
 import { sharedServers, System } from '../system.ts';
-import { Workload } from '../workload.ts';
 
 const SEED = Date.now() % 1_000_000;
 const SESSION = { PGSTREAM_KAFKA_READER_SESSION_TIMEOUT: '6s' };

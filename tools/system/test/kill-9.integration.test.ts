@@ -1,9 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { Random, Workload } from '@pgstream/test-kit';
 import { compareWithIndex, compareWithLog } from '../agreement.ts';
 import { Crew } from '../crew.ts';
-import { Random } from '../random.ts';
 import { sharedServers, System } from '../system.ts';
-import { Workload } from '../workload.ts';
 
 const SEED = Date.now() % 1_000_000;
 

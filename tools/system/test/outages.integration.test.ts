@@ -1,10 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { ResourceWatch, Workload } from '@pgstream/test-kit';
 import type { RunningService } from '../../product/product.ts';
 import { compareWithIndex, compareWithLog } from '../agreement.ts';
-import { MemoryWatch } from '../memory.ts';
 import { OwnServers } from '../own-servers.ts';
 import { System } from '../system.ts';
-import { Workload } from '../workload.ts';
 
 const OUTAGE_MS = 30_000;
 const SEED = Date.now() % 1_000_000;
@@ -13,7 +12,7 @@ const SCHEMAS = 6;
 let servers: OwnServers;
 let system: System;
 let services: RunningService[];
-let memory: MemoryWatch;
+let memory: ResourceWatch;
 
 function workload(round: number): Workload {
   const { sql, prefix } = system;
@@ -29,7 +28,7 @@ beforeAll(async () => {
     await system.product.start('search-indexer', 'indexer-1'),
     await system.product.start('search-indexer', 'indexer-2'),
   ];
-  memory = new MemoryWatch(services);
+  memory = new ResourceWatch(() => services.map(({ name, child }) => ({ name, pid: child.pid ?? -1 })));
   await workload(0).prepare();
   await system.untilIndexed();
 }, 240_000);
@@ -54,7 +53,7 @@ async function agreement(): Promise<unknown> {
     index: index.indexDifferences,
     log: log.differences,
     disorder: log.disorder,
-    bloated: [...memory.peaksMib].filter(([, mib]) => mib >= 250),
+    bloated: [...memory.samples.keys()].filter((name) => memory.peakMib(name) >= 250),
   };
 }
 
@@ -100,5 +99,6 @@ test('PostgreSQL is stopped at once under load, twice, and recovers', async () =
   await pause(2_000);
   await load.stop();
   expect(await agreement()).toEqual(AGREED);
-  console.log([...memory.peaksMib].map(([name, mib]) => `${name} ${Math.round(mib)} MiB`).join(', '));
+  const peaks = [...memory.samples.keys()].map((name) => `${name} ${Math.round(memory.peakMib(name))} MiB`);
+  console.log(peaks.join(', '));
 }, 400_000);

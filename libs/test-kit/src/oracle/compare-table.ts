@@ -27,7 +27,7 @@ export interface Comparison {
   readonly differences: readonly string[];
 }
 
-interface Column {
+export interface ComparedColumn {
   readonly name: string;
   readonly type: string;
   readonly isKey: boolean;
@@ -41,18 +41,46 @@ export async function compareTable(options: CompareOptions): Promise<Comparison>
   const columns = (await columnsOf(options)).filter(
     ({ name }) => options.ignoreColumns?.includes(name) !== true,
   );
-  const keys = columns.filter(({ name, isKey }) => options.keyColumns?.includes(name) ?? isKey);
+  const keyed = columns.map((column) => ({
+    ...column,
+    isKey: options.keyColumns?.includes(column.name) ?? column.isKey,
+  }));
+  const index = options.index ?? `${schema}.${table}`;
+  return compareRows(
+    { ...options, index, table: `${schema}.${table}` },
+    keyed,
+    await rowsOf(options, columns),
+  );
+}
+
+export interface CompareRowsOptions {
+  readonly searchUrl: string;
+  readonly index: string;
+  /** For people. */
+  readonly table: string;
+  readonly fieldOf: CompareOptions['fieldOf'];
+  readonly lackingIsNull?: boolean;
+}
+
+/**
+ * Compares rows, from wherever they are, with an index.
+ * @param rows PostgreSQL's text of each column.
+ */
+export async function compareRows(
+  options: CompareRowsOptions,
+  columns: readonly ComparedColumn[],
+  rows: ReadonlyArray<ReadonlyArray<string | null>>,
+): Promise<Comparison> {
+  const keys = columns.filter(({ isKey }) => isKey);
   const documents = new Map<string, ReadonlyMap<string, FieldText>>();
   const differences: string[] = [];
-  const index = options.index ?? `${schema}.${table}`;
   let found = 0;
-  for await (const document of readDocuments(options.searchUrl, index)) {
+  for await (const document of readDocuments(options.searchUrl, options.index)) {
     found += 1;
     const key = keyOf(keys, (name) => document.get(name) ?? 'absent');
     if (documents.has(key)) differences.push(`${key}: two documents of one key`);
     documents.set(key, document);
   }
-  const rows = await rowsOf(options, columns);
   for (const row of rows) {
     const expected = new Map(
       columns.map(({ name, type }, i) => [name, fieldTextOf(options.fieldOf(type, row[i] ?? null))]),
@@ -63,7 +91,7 @@ export async function compareTable(options: CompareOptions): Promise<Comparison>
   }
   for (const key of documents.keys()) differences.push(`${key}: a document without a row`);
   return {
-    table: `${schema}.${table}`,
+    table: options.table,
     rows: rows.length,
     documents: found,
     differences: differences.slice(0, MAX_DIFFERENCES),
@@ -87,7 +115,7 @@ function differencesOf(
 }
 
 function withNulls(
-  { lackingIsNull }: CompareOptions,
+  { lackingIsNull }: Pick<CompareOptions, 'lackingIsNull'>,
   expected: ReadonlyMap<string, string>,
   document: ReadonlyMap<string, FieldText> | undefined,
 ): ReadonlyMap<string, FieldText> | undefined {
@@ -95,11 +123,11 @@ function withNulls(
   return new Map([...[...expected.keys()].map((name) => [name, 'null'] as const), ...document]);
 }
 
-function keyOf(keys: readonly Column[], textOf: (name: string) => string): string {
+function keyOf(keys: readonly ComparedColumn[], textOf: (name: string) => string): string {
   return keys.map(({ name }) => `${name}=${textOf(name)}`).join(',');
 }
 
-async function columnsOf({ sql, schema, table }: CompareOptions): Promise<Column[]> {
+async function columnsOf({ sql, schema, table }: CompareOptions): Promise<ComparedColumn[]> {
   const { rows } = await sql.query(
     `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
             coalesce(a.attnum = ANY (i.indkey::int2[]), false) AS "isKey"
@@ -118,7 +146,7 @@ async function columnsOf({ sql, schema, table }: CompareOptions): Promise<Column
 
 async function rowsOf(
   options: CompareOptions,
-  columns: readonly Column[],
+  columns: readonly ComparedColumn[],
 ): Promise<Array<Array<string | null>>> {
   const list = columns.map(({ name }, i) => `${printed(identifier(name))} AS c${i}`).join(', ');
   const { rows } = await options.sql.query(

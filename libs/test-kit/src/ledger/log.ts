@@ -61,6 +61,20 @@ function compare(a: ChangeRecord, b: ChangeRecord): number {
   return differences.find((difference) => difference !== 0) ?? 0;
 }
 
+/** Records that stand more than once in a partition: at most ten, in words. */
+export function duplicatesIn(log: readonly LogEntry[]): string[] {
+  const found: string[] = [];
+  const seen = new Map<string, LogEntry>();
+  for (const entry of log) {
+    const { epoch, position } = entry.record;
+    const id = `${entry.partition} ${epoch} ${formatPosition(position)}`;
+    const first = seen.get(id);
+    if (first === undefined) seen.set(id, entry);
+    else found.push(`partition ${entry.partition}: ${nameOf(entry)} again, first at offset ${first.offset}`);
+  }
+  return found.slice(0, 10);
+}
+
 function nameOf({ offset, record }: LogEntry): string {
   return `${record.action} at ${formatPosition(record.position)} (epoch ${record.epoch}, offset ${offset})`;
 }

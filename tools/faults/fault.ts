@@ -1,0 +1,44 @@
+import type { Environment } from '../system/system.ts';
+import type { Scene } from './scene.ts';
+
+export type FaultGroup = 'network' | 'process' | 'postgres' | 'kafka' | 'search' | 'clock' | 'disk';
+
+/** What the product must do under a fault. */
+export type Expectation =
+  /** Goes on by itself once the fault is over. */
+  | {
+      readonly kind: 'resumes';
+      /** Records are parked on the way: the rest is in its place. */
+      readonly parks?: true;
+      /** Processes may end with exit code 1 and be started again, as any supervisor does. */
+      readonly restarts?: true;
+    }
+  /** Ends with this error, whose text says what to do; up to there, nothing is missing. */
+  | {
+      readonly kind: 'stops';
+      readonly code: string;
+      readonly exitCode: 1 | 78;
+      readonly who: 'producer' | 'indexer';
+    };
+
+export interface Fault {
+  readonly name: string;
+  readonly group: FaultGroup;
+  /** One sentence: what happens. */
+  readonly summary: string;
+  readonly expects: Expectation;
+  /**
+   * `shared`: harms nobody else on the same servers. `own`: servers are stopped, or changed as a whole. `brokers`: three
+   * of them. `standby`: a PostgreSQL that can be promoted.
+   */
+  readonly servers?: 'shared' | 'own' | 'brokers' | 'standby';
+  /** Default `kafka`: producer, log, two workers. `direct`: one process from the database to the index. */
+  readonly route?: 'kafka' | 'direct';
+  readonly environment?: Environment;
+  /** Settings of the source database, by ALTER DATABASE. */
+  readonly database?: Environment;
+  /** From the end of the fault until the lag is back at zero. Default 60 s. */
+  readonly catchUpMs?: number;
+  /** Injects the fault while the workload runs, waits for it to have met something, and takes it away again. */
+  run(scene: Scene): Promise<void>;
+}

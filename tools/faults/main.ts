@@ -1,0 +1,94 @@
+import { parseArgs } from 'node:util';
+import { MissingToolError, requireJava } from '@pgstream/test-kit';
+import { seconds } from '../product/screen.ts';
+import { Arena } from './arena.ts';
+import type { Fault } from './fault.ts';
+import { FAULTS } from './matrix.ts';
+import { checksOf, printFault, printHead, writeJson } from './report.ts';
+import { passed, runFault, type FaultResult } from './run-fault.ts';
+
+const USAGE = `usage: npm run faults [-- NAME … | GROUP …] [--seeds N] [--seed FIRST] [--json FILE] [--list]`;
+
+interface Options {
+  readonly faults: readonly Fault[];
+  readonly seeds: readonly number[];
+  readonly json: string | undefined;
+  readonly list: boolean;
+}
+
+/** @throws {Error} for what is no option or no fault */
+function optionsOf(args: readonly string[]): Options {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      seeds: { type: 'string', default: '3' },
+      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      json: { type: 'string' },
+      list: { type: 'boolean', default: false },
+    },
+  });
+  const unknown = positionals.filter(
+    (name) => !FAULTS.some((fault) => fault.name === name || fault.group === name),
+  );
+  if (unknown.length > 0) throw new Error(`no fault or group is called ${unknown.join(', ')}; see --list`);
+  const [count, first] = [Number(values.seeds), Number(values.seed)];
+  if (!Number.isInteger(count) || count < 1 || !Number.isInteger(first))
+    throw new Error('seeds are whole numbers');
+  return {
+    faults: FAULTS.filter(
+      ({ name, group }) =>
+        positionals.length === 0 || positionals.includes(name) || positionals.includes(group),
+    ),
+    seeds: Array.from({ length: count }, (_, i) => first + i),
+    json: values.json,
+    list: values.list,
+  };
+}
+
+async function faults({ faults: chosen, seeds, json }: Options): Promise<number> {
+  requireJava();
+  printHead(seeds);
+  const startedAt = performance.now();
+  const arena = new Arena(false, (text) => console.error(text));
+  const results: FaultResult[] = [];
+  try {
+    for (const [i, fault] of chosen.entries()) {
+      const mine: FaultResult[] = [];
+      for (const seed of seeds) {
+        console.error(`[${i + 1}/${chosen.length}] ${fault.name}, seed ${seed} …`);
+        mine.push(await runFault(fault, seed, arena));
+      }
+      printFault(mine);
+      results.push(...mine);
+      if (json !== undefined) writeJson(json, checksOf(results));
+    }
+  } finally {
+    await arena.close();
+  }
+  const good = results.filter(passed).length;
+  const took = seconds(performance.now() - startedAt);
+  console.log(`\n${chosen.length} faults, ${good} of ${results.length} runs kept every promise, ${took}`);
+  return good === results.length && good > 0 ? 0 : 1;
+}
+
+async function main(): Promise<number> {
+  let options: Options;
+  try {
+    options = optionsOf(process.argv.slice(2));
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    return 78;
+  }
+  if (!options.list) return faults(options);
+  for (const { name, group, summary } of options.faults)
+    console.log(`${group.padEnd(9)}${name.padEnd(28)}${summary}`);
+  return 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof MissingToolError ? error.message : error);
+  process.exitCode = error instanceof MissingToolError ? 78 : 1;
+}

@@ -1,0 +1,59 @@
+import { writeFileSync } from 'node:fs';
+import { CHECKS, type CheckLetter } from '@pgstream/test-kit';
+import { seconds, type Check } from '../product/screen.ts';
+import { FAULTS } from './matrix.ts';
+import { passed, violationsOf, type FaultResult } from './run-fault.ts';
+
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of a Record
+const LETTERS = Object.keys(CHECKS) as CheckLetter[];
+const WIDTH = Math.max(...FAULTS.map(({ name }) => name.length));
+
+export function printHead(seeds: readonly number[]): void {
+  console.log(`seeds ${seeds.join(', ')}`);
+  for (const letter of LETTERS) console.log(`  ${letter}  ${CHECKS[letter]}`);
+  console.log('');
+}
+
+/** One line for all seeds of a fault; what went wrong is listed below it. */
+export function printFault(results: readonly FaultResult[]): void {
+  const [first] = results;
+  if (first === undefined) return;
+  const marks = LETTERS.map((letter) => `${letter}${mark(results, letter)}`).join(' ');
+  const took = results.reduce((sum, { tookMs }) => sum + tookMs, 0);
+  const healed = Math.max(...results.map(({ caughtUpMs }) => caughtUpMs ?? Infinity));
+  const counts = results.reduce((sum, { transactions }) => sum + transactions, 0);
+  const { expects, name } = first.fault;
+  const how = expects.kind === 'stops' ? `stops ${expects.code}` : 'resumes';
+  const figures = `${String(counts).padStart(5)} tx  healed ${seconds(healed).padStart(7)}  ${seconds(took).padStart(7)}`;
+  console.log(`${results.every(passed) ? '✔' : '✘'} ${name.padEnd(WIDTH)}  ${marks}  ${figures}  ${how}`);
+  for (const result of results) {
+    if (result.broken !== null) console.log(`    seed ${result.seed} could not be run: ${result.broken}`);
+    for (const letter of LETTERS) {
+      for (const text of violationsOf(result, letter))
+        console.log(`    seed ${result.seed} ${letter}: ${text}`);
+    }
+  }
+}
+
+function mark(results: readonly FaultResult[], letter: CheckLetter): string {
+  if (results.some(({ broken }) => broken !== null)) return '?';
+  return results.every((result) => violationsOf(result, letter).length === 0) ? '✔' : '✘';
+}
+
+/** A check per fault and letter: how many contradictions over all seeds. */
+export function checksOf(results: readonly FaultResult[]): Check[] {
+  const names = [...new Set(results.map(({ fault }) => fault.name))];
+  return names.flatMap((name) => {
+    const mine = results.filter(({ fault }) => fault.name === name);
+    return LETTERS.map((letter) => {
+      const broken = mine.filter((result) => result.broken !== null).length;
+      const value = mine.reduce((sum, result) => sum + violationsOf(result, letter).length, broken);
+      const label = `${name}: ${letter} ${CHECKS[letter]} (seeds ${mine.map(({ seed }) => seed).join(', ')})`;
+      return { name: label, value, unit: 'violations', target: 0, pass: value === 0 };
+    });
+  });
+}
+
+export function writeJson(file: string, checks: readonly Check[]): void {
+  writeFileSync(file, `${JSON.stringify({ checks }, null, 2)}\n`);
+}
