@@ -45,7 +45,7 @@ export async function collect(scene: Scene, outcome: Outcome): Promise<Evidence>
   const visible = await visibility(scene);
   const resources = figures(scene);
   await scene.progress?.close();
-  const log = isDirect ? null : await readLog(system.connection, system.topic);
+  const log = isDirect ? null : (scene.logSoFar ?? (await readLog(system.connection, system.topic)));
   return {
     extent: stops ? 'until-stopped' : 'all',
     committed: stops ? acknowledgedEntries(scene) : await committedEntries(scene),

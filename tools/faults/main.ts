@@ -7,12 +7,13 @@ import { FAULTS } from './matrix.ts';
 import { checksOf, printFault, printHead, writeJson } from './report.ts';
 import { passed, runFault, type FaultResult } from './run-fault.ts';
 
-const USAGE = `usage: npm run faults [-- NAME … | GROUP …] [--seeds N] [--seed FIRST] [--json FILE] [--list]`;
+const USAGE = `usage: npm run faults [-- NAME … | GROUP …] [--seeds N] [--seed FIRST] [--json FILE] [--logs DIR] [--list]`;
 
 interface Options {
   readonly faults: readonly Fault[];
   readonly seeds: readonly number[];
   readonly json: string | undefined;
+  readonly logs: string | undefined;
   readonly list: boolean;
 }
 
@@ -25,6 +26,7 @@ function optionsOf(args: readonly string[]): Options {
       seeds: { type: 'string', default: '3' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       json: { type: 'string' },
+      logs: { type: 'string' },
       list: { type: 'boolean', default: false },
     },
   });
@@ -42,15 +44,16 @@ function optionsOf(args: readonly string[]): Options {
     ),
     seeds: Array.from({ length: count }, (_, i) => first + i),
     json: values.json,
+    logs: values.logs,
     list: values.list,
   };
 }
 
-async function faults({ faults: chosen, seeds, json }: Options): Promise<number> {
+async function faults({ faults: chosen, seeds, json, logs }: Options): Promise<number> {
   requireJava();
   printHead(seeds);
   const startedAt = performance.now();
-  const arena = new Arena(false, (text) => console.error(text));
+  const arena = new Arena({ usesEndpoints: false, logsDir: logs, note: (text) => console.error(text) });
   const results: FaultResult[] = [];
   try {
     for (const [i, fault] of chosen.entries()) {

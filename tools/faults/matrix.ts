@@ -1,3 +1,4 @@
+import { KAFKA_FAULTS } from './cases/kafka.ts';
 import { NETWORK_FAULTS } from './cases/network.ts';
 import { POSTGRES_FAULTS } from './cases/postgres.ts';
 import { PROCESS_FAULTS } from './cases/processes.ts';
@@ -9,5 +10,6 @@ export const FAULTS: readonly Fault[] = [
   ...NETWORK_FAULTS,
   ...PROCESS_FAULTS,
   ...POSTGRES_FAULTS,
+  ...KAFKA_FAULTS,
   ...SEARCH_FAULTS,
 ];

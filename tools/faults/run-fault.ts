@@ -65,7 +65,7 @@ async function catchUp(scene: Scene): Promise<number | null> {
   await load.stop();
   try {
     if (fault.expects.kind === 'stops') {
-      await scene.ended(fault.expects.who === 'producer' ? 'producer' : 'indexer-1');
+      await scene.ended(fault.expects.who);
       if (fault.expects.who === 'producer') await system.untilPassed(boundMs);
     } else if (scene.isDirect) await system.untilConfirmed(boundMs);
     else await system.untilIndexed(boundMs);

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ProgressWatch, Random, ResourceWatch, waitFor, Workload } from '@pgstream/test-kit';
+import { ProgressWatch, Random, type LogEntry, ResourceWatch, waitFor, Workload } from '@pgstream/test-kit';
 import { samplesOf, untilReady, type RunningService } from '../product/product.ts';
 import { Crew } from '../system/crew.ts';
 import { System, type Servers } from '../system/system.ts';
@@ -35,6 +35,8 @@ export class Scene {
   readonly random: Random;
   progress: ProgressWatch | undefined;
   resources: ResourceWatch | undefined;
+  /** The log as it was while everything was at rest: a fault that removes records from it must save them first. */
+  logSoFar: readonly LogEntry[] | undefined;
 
   private constructor(
     fault: Fault,
@@ -111,6 +113,25 @@ export class Scene {
     await this.crew.replace(name.startsWith('producer') ? 'wal-producer' : 'search-indexer', name);
   }
 
+  /** Replaces a process by one that kills itself at the given point, waits for that, and starts it again. */
+  async killAt(name: string, point: string, provoke?: () => Promise<void>): Promise<void> {
+    await this.crew.stop(name, 'SIGKILL');
+    const armed = this.system.product.withEnvironment({
+      PGSTREAM_FAILPOINTS: `${point}:kill:${this.random.int(0, 2)}`,
+    });
+    const service = name.startsWith('producer') ? 'wal-producer' : 'search-indexer';
+    this.crew.adopt(name, await armed.launch(service, name));
+    const done = this.crew.absorbExit(name);
+    let isDone = false;
+    void done.finally(() => (isDone = true)).catch(() => undefined);
+    while (provoke !== undefined && !isDone) {
+      await provoke();
+      await sleep(200);
+    }
+    await done;
+    await this.launch(name);
+  }
+
   pid(name: string): number {
     return this.crew.member(name).child.pid ?? -1;
   }
@@ -140,8 +161,13 @@ export class Scene {
     await waitFor(what, probe, timeoutMs);
   }
 
-  async ended(name: string): Promise<void> {
-    await waitFor(`${name} to end`, () => this.crew.exits.some((exit) => exit.name === name), 60_000);
+  /** Until a process of that role has ended by itself. */
+  async ended(role: 'producer' | 'indexer'): Promise<void> {
+    await waitFor(
+      `a ${role} to end`,
+      () => this.crew.exits.some(({ name }) => name.startsWith(role)),
+      60_000,
+    );
   }
 
   /** Sum of a metric's samples in a process; 0 where it does not answer. */
@@ -187,7 +213,8 @@ export class Scene {
     await this.load.stop().catch(() => undefined);
     await this.progress?.close();
     this.links.heal();
-    await this.system.close();
+    this.arena.keepLogs(`${this.fault.name}-${this.seed}`, this.system.product.started);
+    await this.system.close(this.fault.servers === 'standby' ? 'gone' : 'drop');
     await this.links.close();
   }
 }

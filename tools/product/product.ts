@@ -21,10 +21,11 @@ export interface ProductOptions {
 
 export class Product {
   readonly #options: ProductOptions;
-  readonly #running: RunningService[] = [];
+  readonly #running: RunningService[];
 
-  constructor(options: ProductOptions) {
+  constructor(options: ProductOptions, running: RunningService[] = []) {
     this.#options = options;
+    this.#running = running;
   }
 
   /** Every process that was started, those that have ended included. */
@@ -32,10 +33,10 @@ export class Product {
     return this.#running;
   }
 
-  /** The same product with some settings changed. */
+  /** The same product with some settings changed; `stopAll` of either stops the processes of both. */
   withEnvironment(environment: Readonly<Record<string, string>>): Product {
     const { dir, environment: base } = this.#options;
-    return new Product({ dir, environment: { ...base, ...environment } });
+    return new Product({ dir, environment: { ...base, ...environment } }, this.#running);
   }
 
   /** `pgstream …`, to its end. @throws {Error} with what it printed when it fails. */

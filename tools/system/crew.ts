@@ -1,3 +1,4 @@
+import { waitFor } from '@pgstream/test-kit';
 import type { RunningService, ServiceName } from '../product/product.ts';
 import type { System } from './system.ts';
 
@@ -50,6 +51,19 @@ export class Crew {
     const member = await this.#system.product.launch(service, name, ...args);
     this.#join(name, member);
     return member;
+  }
+
+  /** A process that was started elsewhere joins. */
+  adopt(name: string, member: RunningService): void {
+    this.#join(name, member);
+  }
+
+  /** Waits for an end that is wanted, and forgets it. */
+  async absorbExit(name: string, timeoutMs = 60_000): Promise<void> {
+    const here = () => this.exits.findIndex((exit) => exit.name === name);
+    await waitFor(`${name} to end`, () => here() >= 0, timeoutMs);
+    this.deserters.splice(here(), 1);
+    this.exits.splice(here(), 1);
   }
 
   member(name: string): RunningService {

@@ -1,5 +1,7 @@
-import { rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { renameSync, rmSync } from 'node:fs';
 import {
+  isAlive,
   removeCluster,
   startKafka,
   startPostgres,
@@ -42,6 +44,15 @@ export class OwnServers {
     };
   }
 
+  get pids(): { readonly postgres: number; readonly kafka: number; readonly search: number } {
+    return { postgres: this.#postgres.pid, kafka: this.#kafka.pid, search: this.#search.pid };
+  }
+
+  /** Where PostgreSQL keeps its data. */
+  get dataDir(): string {
+    return this.#postgres.dataDir;
+  }
+
   async stopKafka(): Promise<void> {
     await stopKafka(this.#kafka, 'SIGKILL');
   }
@@ -52,8 +63,8 @@ export class OwnServers {
     samePlace(broker, this.#kafka.broker);
   }
 
-  async stopSearch(): Promise<void> {
-    await stopSearch(this.#search, 'SIGTERM');
+  async stopSearch(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    await stopSearch(this.#search, signal);
   }
 
   async startSearch(): Promise<void> {
@@ -63,14 +74,34 @@ export class OwnServers {
   }
 
   /** An immediate shutdown: no checkpoint, connections cut; the next start recovers from the WAL. */
-  async stopPostgres(): Promise<void> {
-    await stopPostgres(this.#postgres, 'SIGQUIT');
+  async stopPostgres(signal: NodeJS.Signals = 'SIGQUIT'): Promise<void> {
+    await stopPostgres(this.#postgres, signal);
   }
 
   async startPostgres(): Promise<void> {
     const { url, dataDir, port, major } = this.#postgres;
     this.#postgres = await startPostgres({ major, dataDir, port });
     samePlace(url, this.#postgres.url);
+  }
+
+  /** From now on the server's files may not grow past so many bytes: to it, the disk is full. */
+  fillDisk(server: 'postgres' | 'kafka' | 'search', bytes: number): void {
+    const { [server]: pid } = this.pids;
+    const { status, stderr } = spawnSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}`], {
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`prlimit: ${stderr}`);
+  }
+
+  isRunning(server: 'postgres' | 'kafka' | 'search'): boolean {
+    return isAlive(this.pids[server]);
+  }
+
+  /** The data of a stopped PostgreSQL is replaced by a copy of it, which is used up. */
+  restoreFrom(copy: string): void {
+    const { dataDir } = this.#postgres;
+    rmSync(dataDir, { recursive: true, force: true });
+    renameSync(copy, dataDir);
   }
 
   async close(): Promise<void> {

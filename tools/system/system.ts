@@ -10,6 +10,7 @@ import { openSql } from '../product/sql.ts';
 export interface Servers {
   /** A superuser's. */
   readonly postgresUrl: string;
+  /** Several are separated by commas. */
   readonly kafkaBroker: string;
   readonly searchUrl: string;
 }
@@ -171,7 +172,7 @@ export async function dropIndices(searchUrl: string, prefix: string): Promise<vo
 
 function connectionTo(broker: string): KafkaConnectionOptions {
   return {
-    brokers: [broker],
+    brokers: broker.split(','),
     clientId: 'system-test',
     connectionTimeoutMs: 10_000,
     requestTimeoutMs: 30_000,

@@ -25,8 +25,8 @@ export type SearchFault =
   | { readonly kind: 'reset' }
   /** Carried out by the store, and reset in place of its answer. */
   | { readonly kind: 'lost-answer' }
-  /** Of a bulk: each item for which `refuse` says so is answered with `status` and not passed on. */
-  | { readonly kind: 'partial'; readonly status: number; readonly refuse: () => boolean };
+  /** Of a bulk: each item whose action line `refuse` picks is answered with `status` and not passed on. */
+  | { readonly kind: 'partial'; readonly status: number; readonly refuse: (action: string) => boolean };
 
 const PASS: SearchFault = { kind: 'pass' };
 
@@ -111,7 +111,7 @@ export class SearchFaultProxy {
     { status, refuse }: Extract<SearchFault, { kind: 'partial' }>,
   ): Promise<Answer> {
     const items = bulkItems(body.toString());
-    const refused = items.map(() => refuse());
+    const refused = items.map(({ lines }) => refuse(lines.slice(0, lines.indexOf('\n'))));
     const passed = items.filter((_, i) => refused[i] !== true);
     const text = passed.map(({ lines }) => lines).join('');
     const answer = passed.length === 0 ? null : await this.#ask(from, Buffer.from(text));
@@ -144,7 +144,8 @@ function refusal(status: number): Answer {
 }
 
 function itemRefusal(status: number): object {
-  return { status, error: { type: 'rejected_execution_exception', reason: 'refused by a test' } };
+  const type = status === 429 ? 'rejected_execution_exception' : 'mapper_parsing_exception';
+  return { status, error: { type, reason: 'refused by a test' } };
 }
 
 /** Each item with its lines: the action, and the document unless it is a delete. */

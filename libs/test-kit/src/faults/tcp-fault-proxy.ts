@@ -28,6 +28,7 @@ export class TcpFaultProxy {
   /** Connections that were ended by a fault. */
   ended = 0;
   readonly #options: TcpFaultProxyOptions;
+  #target: string;
   readonly #server: Server;
   readonly #links = new Set<Link>();
   readonly #flows: Record<Direction, Flow> = { up: { kind: 'pass' }, down: { kind: 'pass' } };
@@ -35,6 +36,7 @@ export class TcpFaultProxy {
 
   private constructor(options: TcpFaultProxyOptions) {
     this.#options = options;
+    this.#target = options.target;
     this.#server = createServer({ noDelay: true }, (client) => this.#join(client));
   }
 
@@ -92,6 +94,12 @@ export class TcpFaultProxy {
     this.cut();
   }
 
+  /** New connections go to another server, `host:port`, and those there are end: as a name that is given a new address. */
+  retarget(target: string): void {
+    this.#target = target;
+    this.cut();
+  }
+
   /** All faults end. Connections that lost bytes end too: what comes next would make no sense to the peer. */
   heal(): void {
     this.#refuses = false;
@@ -117,8 +125,8 @@ export class TcpFaultProxy {
       client.resetAndDestroy();
       return;
     }
-    const { target, rewriteDown = (bytes: Buffer) => bytes } = this.#options;
-    const [host = '', port] = target.split(':');
+    const { rewriteDown = (bytes: Buffer) => bytes } = this.#options;
+    const [host = '', port] = this.#target.split(':');
     const server = connect({ host, port: Number(port), noDelay: true });
     const inspector = this.#options.inspect?.() ?? {};
     const link: Link = {

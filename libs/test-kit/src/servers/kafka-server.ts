@@ -23,7 +23,11 @@ export interface KafkaOptions {
   /** An existing folder is started again, with its data. */
   readonly dir?: string;
   readonly heapMb?: number;
-  /** Lines added to server.properties, for example `log.retention.ms=1000`. */
+  /** Of a cluster of several: all have the same. Default: one of its own. */
+  readonly clusterId?: string;
+  /** Default: any free port. */
+  readonly controllerPort?: number;
+  /** Lines added to server.properties, for example `log.retention.ms=1000`; they win over those before. */
   readonly properties?: readonly string[];
 }
 
@@ -84,10 +88,11 @@ function logging(dir: string): string[] {
 }
 
 async function format(dir: string, file: string, jars: string, options: KafkaOptions): Promise<void> {
-  const ports = [await freePort(options.port), await freePort(), await freePort(), await freePort()];
+  const controllerPort = options.controllerPort ?? (await freePort());
+  const ports = [await freePort(options.port), controllerPort, await freePort(), await freePort()];
   writeFileSync(file, properties(dir, ports));
   for (const line of options.properties ?? []) appendFileSync(file, `${line}\n`);
-  const clusterId = randomBytes(16).toString('base64url');
+  const clusterId = options.clusterId ?? randomBytes(16).toString('base64url');
   // one argument: an id that begins with a dash would pass for a flag, one time in 64
   const id = `--cluster-id=${clusterId}`;
   const scram = ['256', '512'].map((bits) => `SCRAM-SHA-${bits}=[name=alice,password=alice-secret]`);
