@@ -1,6 +1,7 @@
 import { GROUP_TITLES, METRIC_TABLES, REFUSED_FLAGS, SETTING_TABLE } from '@pgstream/assembly';
 import { ERRORS, FAILPOINTS, type ErrorSpec } from '@pgstream/failure';
 import { configTables, knownNameTables, metricsMarkdown } from '@pgstream/service-runtime';
+import { reliabilityParts } from '../faults/reliability-page.ts';
 
 const GENERATED = '<!-- Printed by `npm run docs` from the tables in the code. Do not edit. -->';
 
@@ -11,6 +12,7 @@ export function pages(): ReadonlyMap<string, string> {
     ['errors.md', errorsPage()],
     ['metrics.md', metricsPage()],
     ['failpoints.md', failpointsPage()],
+    ['reliability.md', page('Reliability', reliabilityParts())],
   ]);
 }
 

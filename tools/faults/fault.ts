@@ -1,7 +1,7 @@
 import type { Environment } from '../system/system.ts';
 import type { Scene } from './scene.ts';
 
-export type FaultGroup = 'network' | 'process' | 'postgres' | 'kafka' | 'search' | 'clock' | 'disk';
+export type FaultGroup = 'control' | 'network' | 'process' | 'postgres' | 'kafka' | 'search' | 'clock';
 
 /** What the product must do under a fault. */
 export type Expectation =
@@ -37,6 +37,8 @@ export interface Fault {
   readonly environment?: Environment;
   /** Settings of the source database, by ALTER DATABASE. */
   readonly database?: Environment;
+  /** Default: a transaction of each of two writers every 15 ms on average, and all checks. */
+  readonly load?: { readonly pauseMs: number; readonly watchesProgress: boolean };
   /** From the end of the fault until the lag is back at zero. Default 60 s. */
   readonly catchUpMs?: number;
   /** Injects the fault while the workload runs, waits for it to have met something, and takes it away again. */

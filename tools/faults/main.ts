@@ -4,16 +4,17 @@ import { seconds } from '../product/screen.ts';
 import { Arena } from './arena.ts';
 import type { Fault } from './fault.ts';
 import { FAULTS } from './matrix.ts';
-import { checksOf, printFault, printHead, writeJson } from './report.ts';
+import { checksOf, printFault, printHead, writeJson, writeMarkdown } from './report.ts';
 import { passed, runFault, type FaultResult } from './run-fault.ts';
 
-const USAGE = `usage: npm run faults [-- NAME … | GROUP …] [--seeds N] [--seed FIRST] [--json FILE] [--logs DIR] [--list]`;
+const USAGE = `usage: npm run faults [-- NAME … | GROUP …] [--seeds N] [--seed FIRST] [--json FILE] [--logs DIR] [--markdown FILE] [--list]`;
 
 interface Options {
   readonly faults: readonly Fault[];
   readonly seeds: readonly number[];
   readonly json: string | undefined;
   readonly logs: string | undefined;
+  readonly markdown: string | undefined;
   readonly list: boolean;
 }
 
@@ -27,6 +28,7 @@ function optionsOf(args: readonly string[]): Options {
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       json: { type: 'string' },
       logs: { type: 'string' },
+      markdown: { type: 'string' },
       list: { type: 'boolean', default: false },
     },
   });
@@ -45,11 +47,12 @@ function optionsOf(args: readonly string[]): Options {
     seeds: Array.from({ length: count }, (_, i) => first + i),
     json: values.json,
     logs: values.logs,
+    markdown: values.markdown,
     list: values.list,
   };
 }
 
-async function faults({ faults: chosen, seeds, json, logs }: Options): Promise<number> {
+async function faults({ faults: chosen, seeds, json, logs, markdown }: Options): Promise<number> {
   requireJava();
   printHead(seeds);
   const startedAt = performance.now();
@@ -65,6 +68,7 @@ async function faults({ faults: chosen, seeds, json, logs }: Options): Promise<n
       printFault(mine);
       results.push(...mine);
       if (json !== undefined) writeJson(json, checksOf(results));
+      if (markdown !== undefined) writeMarkdown(markdown, results);
     }
   } finally {
     await arena.close();

@@ -54,6 +54,37 @@ export function checksOf(results: readonly FaultResult[]): Check[] {
   });
 }
 
+/** `docs/reliability-run.md` is written by it. */
+export function writeMarkdown(file: string, results: readonly FaultResult[]): void {
+  const names = [...new Set(results.map(({ fault }) => fault.name))];
+  const rows = names.map((name) => {
+    const mine = results.filter(({ fault }) => fault.name === name);
+    const marks = LETTERS.map((letter) => mark(mine, letter)).join(' | ');
+    const [transactions, records] = [sum(mine, 'transactions'), sum(mine, 'records')];
+    const slowest = Math.max(...mine.map(({ caughtUpMs }) => caughtUpMs ?? Infinity));
+    return `| \`${name}\` | ${marks} | ${transactions} | ${records} | ${seconds(slowest)} |`;
+  });
+  const seeds = [...new Set(results.map(({ seed }) => seed))].join(', ');
+  const good = results.filter(passed).length;
+  const text = [
+    '# The last complete run of the fault suite',
+    '',
+    '<!-- Printed by `npm run faults -- --markdown FILE`. Do not edit. -->',
+    '',
+    `${new Date().toISOString().slice(0, 10)}, seeds ${seeds}: ${names.length} faults, ${good} of ${results.length} runs kept every promise. Transactions and records are sums over the seeds; healed is the longest time from the end of the fault until everything was in its place. [reliability.md](reliability.md) says what each fault and each check is.`,
+    '',
+    `| Fault | ${LETTERS.join(' | ')} | Transactions | Records | Healed |`,
+    `| --- | ${LETTERS.map(() => '---').join(' | ')} | --- | --- | --- |`,
+    ...rows,
+    '',
+  ];
+  writeFileSync(file, text.join('\n'));
+}
+
+function sum(results: readonly FaultResult[], figure: 'transactions' | 'records'): number {
+  return results.reduce((total, result) => total + result[figure], 0);
+}
+
 export function writeJson(file: string, checks: readonly Check[]): void {
   writeFileSync(file, `${JSON.stringify({ checks }, null, 2)}\n`);
 }

@@ -20,7 +20,12 @@ export interface FaultResult {
 }
 
 /** One fault under one seed, from a fresh database to the verdict. */
-export async function runFault(fault: Fault, seed: number, arena: Arena): Promise<FaultResult> {
+export async function runFault(
+  fault: Fault,
+  seed: number,
+  arena: Arena,
+  onStart: (scene: Scene) => void = () => undefined,
+): Promise<FaultResult> {
   const startedAt = performance.now();
   let scene: Scene | undefined;
   let [transactions, records] = [0, 0];
@@ -30,6 +35,7 @@ export async function runFault(fault: Fault, seed: number, arena: Arena): Promis
   try {
     scene = await Scene.open(fault, seed, arena);
     await scene.start();
+    onStart(scene);
     await fault.run(scene);
     scene.links.heal();
     caughtUpMs = await catchUp(scene);

@@ -1,4 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProgressWatch, Random, type LogEntry, ResourceWatch, waitFor, Workload } from '@pgstream/test-kit';
 import { samplesOf, untilReady, type RunningService } from '../product/product.ts';
@@ -53,7 +55,14 @@ export class Scene {
     this.crew = new Crew(parts.system);
     this.random = new Random(seed);
     const { sql, prefix } = parts.system;
-    this.load = new Workload({ sql, prefix, schemas: SCHEMAS, seed, pauseMs: 30, writers: 2 });
+    this.load = new Workload({
+      sql,
+      prefix,
+      schemas: SCHEMAS,
+      seed,
+      pauseMs: fault.load?.pauseMs ?? 30,
+      writers: 2,
+    });
   }
 
   static async open(fault: Fault, seed: number, arena: Arena): Promise<Scene> {
@@ -61,11 +70,17 @@ export class Scene {
     const links = await Links.start(servers);
     const environment = (database: string) => ({
       ...QUICK,
+      FAULTS_CLOCK_FILE: clockFileOf(database),
       ...links.environment(database),
       ...fault.environment,
     });
     const system = await System.open(servers, 'fault', environment);
     return new Scene(fault, seed, arena, { servers, system, links });
+  }
+
+  /** What it says is added to the wall clock of processes that were started with an adjustable one. */
+  get clockFile(): string {
+    return clockFileOf(this.system.prefix);
   }
 
   get isDirect(): boolean {
@@ -85,13 +100,14 @@ export class Scene {
     this.resources = new ResourceWatch(() =>
       this.crew.members.map(({ name, child }) => ({ name, pid: child.pid ?? -1 })),
     );
+    this.load.start();
+    if (this.fault.load?.watchesProgress === false) return;
     this.progress = new ProgressWatch({
       sql,
       log: this.isDirect ? null : { connection, topic, groupId },
       searchUrl: this.servers.searchUrl,
       schemas: this.load.schemas,
     });
-    this.load.start();
     await waitFor('the first transactions to be in the index', () => this.indexed > 0, 60_000);
   }
 
@@ -216,5 +232,10 @@ export class Scene {
     this.arena.keepLogs(`${this.fault.name}-${this.seed}`, this.system.product.started);
     await this.system.close(this.fault.servers === 'standby' ? 'gone' : 'drop');
     await this.links.close();
+    rmSync(this.clockFile, { force: true });
   }
+}
+
+function clockFileOf(database: string): string {
+  return join(tmpdir(), `${database}-clock`);
 }

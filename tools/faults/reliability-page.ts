@@ -1,0 +1,100 @@
+import { ERRORS, type ErrorSpec } from '@pgstream/failure';
+import type { Fault, FaultGroup } from './fault.ts';
+import { FAULTS } from './matrix.ts';
+
+const CHECKED: ReadonlyArray<readonly [promise: string, how: string]> = [
+  [
+    '**A** nothing lost',
+    'Each transaction leaves in a table `ledger`, in itself, how many changes it made. Every row of `ledger` must be in the log with as many changes of its transaction, and no transaction may be there that was never committed.',
+  ],
+  [
+    '**B** order per key',
+    'Positions grow in each partition; the transactions of a schema stand in their order; rows count their changes in `version`, which must grow by exactly one from record to record.',
+  ],
+  [
+    '**C** tables = index = replay of the log',
+    'Every table is compared with its index and with what a second, simple reader makes of the log, row by row, field by field, in both directions.',
+  ],
+  ['**D** duplicates', 'No position stands twice in a partition: the bound in the log is 0.'],
+  [
+    '**E** confirmed never past durable',
+    'Several times a second the confirmed position of the slot is read, then the ends of the partitions, then the group’s offsets, then the index. What was confirmed must lie below those ends; what the group had passed must be in that index.',
+  ],
+  [
+    '**F** memory, descriptors and disk bounded',
+    'Resident size (250 MiB), open descriptors (100) and what was logged (2 MiB), of each process.',
+  ],
+  [
+    '**G** lag back to zero in time',
+    'From the end of the fault until everything committed is confirmed and in the index: 60 s unless the fault says otherwise.',
+  ],
+  [
+    '**H** nothing silent',
+    'No process ends by itself unless the fault is one that must stop it; then with the expected exit code, error code and remedy. Dead letters are in the store, in the metrics and in the log, in the same number. No metric counts anything as skipped, stale or missing.',
+  ],
+];
+
+const GROUPS: Readonly<Record<FaultGroup, string>> = {
+  control: 'Control',
+  network: 'Networks: a proxy of our own between each two parts',
+  process: 'Processes',
+  postgres: 'PostgreSQL',
+  kafka: 'Kafka',
+  search: 'Search store',
+  clock: 'Clocks',
+};
+
+/** `docs/reliability.md`, the parts below its title. */
+export function reliabilityParts(): string[] {
+  return [
+    'What is promised when something fails, how each promise is checked, and every fault that it is checked under. The promises are P1 to P8 of [architecture.md](architecture.md); the checks below hold the whole product to them, as real processes on real servers.',
+    `## How to run\n\n${'```sh'}
+npm run faults                          # every fault, three seeds each
+npm run faults -- --list                # their names
+npm run faults -- kafka pg-slot-dropped # a group, a fault
+npm run faults -- all-kill --seed 4711 --seeds 1 --logs DIR   # one run again, with what the processes logged
+npm run soak -- --minutes 60            # a random mix of faults, most of them SIGKILL; memory of processes that live on
+${'```'}\n\nBoth take \`--json FILE\`. The exit code is 0 when every promise was kept, 1 when one was not, 78 for a wrong call. \`npm test\` runs one fault of each kind. A seed repeats the statements of the workload and the choices of the fault; how processes interleave is the machine’s affair, so that a seed that failed may have to be run a few times. The last complete run is in [reliability-run.md](reliability-run.md).`,
+    [
+      '## How each promise is checked',
+      '',
+      'While a fault comes and goes, writers change rows of four schemas in every way: growing versions, values that most updates leave alone, changed keys, deletes, truncates, transactions of one row and of a thousand, of one schema and of two, savepoints, DDL. Then the ledger judges the run by eight checks, and tests of its own feed it runs that are broken in each way.',
+      '',
+      '| Check | How |',
+      '| --- | --- |',
+      ...CHECKED.map(([promise, how]) => `| ${promise} | ${how} |`),
+    ].join('\n'),
+    `## What is not promised\n\n- **A search index sees each change at least once.** After a kill, changes are applied again; versions make that a no-op. In the log, nothing stands twice.\n- **Order across schemas.** Order is promised per row, and whole within a partition.\n- **Going on past a gap.** Where changes are lost before they reach the product (a slot that was dropped or moved, WAL or log that was removed, a restore), it stops and says what to do; it never goes on by itself.\n- **What servers lose.** An acknowledgement of PostgreSQL, Kafka or the search store is taken as its word.`,
+    '## The faults',
+    ...Object.entries(GROUPS).map(([group, title]) =>
+      table(
+        title,
+        FAULTS.filter((fault) => fault.group === group),
+      ),
+    ),
+  ];
+}
+
+function table(title: string, faults: readonly Fault[]): string {
+  const rows = faults.map(
+    ({ name, summary, expects }) => `| \`${name}\` | ${summary} | ${expected(expects)} |`,
+  );
+  return [
+    `### ${title}`,
+    '',
+    '| Fault | What happens | What must follow |',
+    '| --- | --- | --- |',
+    ...rows,
+  ].join('\n');
+}
+
+function expected(expects: Fault['expects']): string {
+  if (expects.kind === 'resumes') {
+    if (expects.parks === true) return 'resumes; what cannot be delivered is a dead letter';
+    return expects.restarts === true
+      ? 'resumes; the one that gave way ends with 1 and is started again'
+      : 'resumes';
+  }
+  const { [expects.code]: spec }: Readonly<Record<string, ErrorSpec>> = ERRORS;
+  return `stops with ${expects.exitCode}, \`${expects.code}\`: ${spec?.action ?? ''}`;
+}

@@ -1,0 +1,17 @@
+import { growthMib, slopeMibPerHour } from './slope.ts';
+
+const sample = (minutes: number, rssMib: number) => ({ atMs: minutes * 60_000, rssMib, descriptors: 20 });
+
+test('a size that grows has a slope, one that swings about the same size has none', () => {
+  const growing = Array.from({ length: 60 }, (_, i) => sample(i, 100 + i / 2));
+  expect(slopeMibPerHour(growing)).toBeCloseTo(30);
+  const swinging = Array.from({ length: 60 }, (_, i) => sample(i, 100 + 10 * (i % 2)));
+  expect(Math.abs(slopeMibPerHour(swinging) ?? NaN)).toBeLessThan(1);
+  expect(slopeMibPerHour([sample(0, 1)])).toBeNull();
+});
+
+test('growth leaves the first third out, in which caches fill', () => {
+  const filling = Array.from({ length: 90 }, (_, i) => sample(i, Math.min(i, 30)));
+  expect(growthMib(filling)).toBeCloseTo(0);
+  expect(growthMib(Array.from({ length: 91 }, (_, i) => sample(i, i)))).toBeCloseTo(60);
+});
