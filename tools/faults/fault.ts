@@ -10,6 +10,11 @@ export type Expectation =
       readonly kind: 'resumes';
       /** Records are parked on the way: the rest is in its place. */
       readonly parks?: true;
+      /**
+       * Documents were taken out of the index of this table by hand, of the first schema: they are not there any more, and
+       * this counter says so.
+       */
+      readonly reports?: { readonly counter: 'stale tables'; readonly table: string };
       /** Processes may end with exit code 1 and be started again, as any supervisor does. */
       readonly restarts?: true;
     }

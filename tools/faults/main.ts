@@ -58,6 +58,7 @@ async function faults({ faults: chosen, seeds, json, logs, markdown }: Options):
   const startedAt = performance.now();
   const arena = new Arena({ usesEndpoints: false, logsDir: logs, note: (text) => console.error(text) });
   const results: FaultResult[] = [];
+  closeOnSignal(arena);
   try {
     for (const [i, fault] of chosen.entries()) {
       const mine: FaultResult[] = [];
@@ -77,6 +78,12 @@ async function faults({ faults: chosen, seeds, json, logs, markdown }: Options):
   const took = seconds(performance.now() - startedAt);
   console.log(`\n${chosen.length} faults, ${good} of ${results.length} runs kept every promise, ${took}`);
   return good === results.length && good > 0 ? 0 : 1;
+}
+
+/** Servers outlive a run that is interrupted unless it stops them. */
+function closeOnSignal(arena: Arena): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void arena.close().finally(() => process.exit(1)));
 }
 
 async function main(): Promise<number> {

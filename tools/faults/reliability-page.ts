@@ -91,6 +91,8 @@ function table(title: string, faults: readonly Fault[]): string {
 function expected(expects: Fault['expects']): string {
   if (expects.kind === 'resumes') {
     if (expects.parks === true) return 'resumes; what cannot be delivered is a dead letter';
+    if (expects.reports !== undefined)
+      return `resumes; the table is reported (${expects.reports.counter}) until it is read again`;
     return expects.restarts === true
       ? 'resumes; the one that gave way ends with 1 and is started again'
       : 'resumes';

@@ -6,6 +6,7 @@ import { passed, violationsOf, type FaultResult } from './run-fault.ts';
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of a Record
 const LETTERS = Object.keys(CHECKS) as CheckLetter[];
+const MAX_TEXT = 240;
 const WIDTH = Math.max(...FAULTS.map(({ name }) => name.length));
 
 export function printHead(seeds: readonly number[]): void {
@@ -30,7 +31,7 @@ export function printFault(results: readonly FaultResult[]): void {
     if (result.broken !== null) console.log(`    seed ${result.seed} could not be run: ${result.broken}`);
     for (const letter of LETTERS) {
       for (const text of violationsOf(result, letter))
-        console.log(`    seed ${result.seed} ${letter}: ${text}`);
+        console.log(`    seed ${result.seed} ${letter}: ${text.slice(0, MAX_TEXT)}`);
     }
   }
 }

@@ -52,6 +52,8 @@ async function soak({ minutes, seed, json, logs }: Options): Promise<number> {
   const tally = new Tally();
   const results: FaultResult[] = [];
   let watch: ResourceWatch | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void arena.close().finally(() => process.exit(1)));
   try {
     await arena.own();
     const until = performance.now() + minutes * 60_000;

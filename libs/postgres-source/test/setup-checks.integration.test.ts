@@ -182,6 +182,24 @@ test('a kept position lets us confirm without a save each time, and tells others
   expect(history.pendingCheckpoint(ours)).toBe(true);
 });
 
+test('a session notices that its slot was moved by a byte, unless another of ours has led meanwhile', async () => {
+  const { slot } = await rig.init();
+  const keeper = new PositionKeeper(rig.admin, rig.slot);
+  const start = parseLsn(slot?.consistentPoint ?? '');
+  const asked = async (told: string) => {
+    const ours = { token: keeper.token, confirmedLsn: told };
+    return checkBeforeStart(rig.admin, { slot: rig.slot, ours });
+  };
+  await keeper.reserve(start);
+  await expect(asked(formatLsn(start))).resolves.toMatchObject({ confirmedLsn: formatLsn(start) });
+  const moved = await advanceSlot();
+  await expect(asked(formatLsn(start))).rejects.toMatchObject({ code: 'PG_SLOT_ADVANCED' });
+  await expect(asked(moved)).resolves.toMatchObject({ confirmedLsn: moved });
+  const successor = new PositionKeeper(rig.admin, rig.slot);
+  await successor.reserve(start);
+  await expect(asked(formatLsn(start))).resolves.toMatchObject({ confirmedLsn: moved });
+});
+
 const idleHistory: SchemaHistoryPort = {
   load: () => Promise.resolve(),
   type: () => {},

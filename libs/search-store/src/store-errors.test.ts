@@ -5,6 +5,7 @@ test.each([
   [429, 'rejected_execution_exception', 'SEARCH_UNREACHABLE'],
   [503, 'unavailable_shards_exception', 'SEARCH_UNREACHABLE'],
   [403, 'cluster_block_exception', 'SEARCH_UNREACHABLE'],
+  [400, 'index_closed_exception', 'SEARCH_UNREACHABLE'],
   [403, 'security_exception', 'SEARCH_FORBIDDEN'],
   [401, '', 'SEARCH_FORBIDDEN'],
   [413, '', 'SEARCH_BULK_TOO_LARGE'],

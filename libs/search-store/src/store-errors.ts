@@ -33,11 +33,16 @@ export function storeError(cause: unknown, request: string, codes: ErrorCodes): 
   return new PipelineError('UNCLASSIFIED', { cause, detail: request });
 }
 
+/**
+ * States of an index that somebody ends, and writing goes on: a full disk blocks indices (403 on OpenSearch), and an
+ * index that is closed refuses every document (400), which says nothing about any of them.
+ */
+const OF_A_WHILE: ReadonlySet<string> = new Set(['cluster_block_exception', 'index_closed_exception']);
+
 /** Which door a refusal goes through. Statuses that time can heal are retried, whatever the request was. */
 export function codeOfProblem({ status, type }: StoreProblem): ErrorCode {
   if (status === 413) return 'SEARCH_BULK_TOO_LARGE';
-  // A full disk blocks indices with 403 on OpenSearch: an operator frees space and writing goes on.
-  if (status === 429 || status >= 500 || type === 'cluster_block_exception') return 'SEARCH_UNREACHABLE';
+  if (status === 429 || status >= 500 || OF_A_WHILE.has(type)) return 'SEARCH_UNREACHABLE';
   if (status === 401 || status === 403) return 'SEARCH_FORBIDDEN';
   return 'SEARCH_REQUEST_REFUSED';
 }

@@ -272,9 +272,6 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
       await own.stopPostgres('SIGQUIT');
       own.restoreFrom(copy);
       await own.startPostgres();
-      await scene.system.sql.query(
-        `INSERT INTO ${scene.load.schemas[0]}.short_lived SELECT i, 1 FROM generate_series(400000, 440000) i`,
-      );
       await scene.launch('producer');
     },
   },
@@ -282,7 +279,7 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
     name: 'pg-wal-removed',
     group,
     summary: 'PostgreSQL removes WAL that the slot still needs (max_slot_wal_keep_size).',
-    expects: { kind: 'stops', code: 'PG_SLOT_LOST', exitCode: 78, who: 'producer' },
+    expects: { kind: 'stops', code: 'PG_PREFLIGHT_FAILED', exitCode: 78, who: 'producer' },
     servers: 'own',
     async run(scene) {
       const { sql } = scene.system;

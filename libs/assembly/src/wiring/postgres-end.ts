@@ -15,7 +15,7 @@ import {
   type SourceRole,
   type StartState,
 } from '@pgstream/postgres-source';
-import { parseLsn, type Lsn } from '@pgstream/wal-event';
+import { formatLsn, parseLsn, type Lsn } from '@pgstream/wal-event';
 import { slotNameOf, URL_SETTINGS } from '../config/postgres-urls.ts';
 import { retryPolicy } from '../config/retry-policy.ts';
 import { selects, tableSelection } from '../config/table-filter.ts';
@@ -124,17 +124,20 @@ function newSource(context: RunContext, parts: SourceParts): PostgresSource {
   const { slot, database, start, history, mustSee } = parts;
   const selection = tableSelection(config);
   const { initialMs, maxMs } = retryPolicy(config.postgres.retry);
-  return new PostgresSource({
+  const keeper = new PositionKeeper(database.pool, slot);
+  context.defer('stored position', () => keeper.settle(source.facts.confirmedLsn));
+  const source = new PostgresSource({
     connection: () => sessionConfig(database.settings, { applicationName: applicationName(slot) }),
     slot,
     publications: start.state.publications,
     epoch: start.state.epoch,
-    history: keepingPosition(history, new PositionKeeper(database.pool, slot)),
+    history: keepingPosition(history, keeper),
     instance: `${hostname()} ${process.pid}`,
     filter: { includes: (schema, table) => selects(selection, schema, table) },
     beforeStart: async () => {
       // Also after a reconnect: the server may be another one by then.
-      requireSameStart(start.state, (await checkBeforeStart(database.pool, { slot })).state);
+      const ours = { token: keeper.token, confirmedLsn: formatLsn(source.facts.confirmedLsn) };
+      requireSameStart(start.state, (await checkBeforeStart(database.pool, { slot, ours })).state);
     },
     observer: sourceObserver(context, parts),
     ...(mustSee === null ? {} : { mustSee }),
@@ -143,6 +146,7 @@ function newSource(context: RunContext, parts: SourceParts): PostgresSource {
     decodingWorkMem: `${Math.max(64, Math.floor(config.postgres.decodingMemoryBytes / 1024))}kB`,
     bufferBytes: config.route.memoryBytes,
   });
+  return source;
 }
 
 function recorderOf(

@@ -11,6 +11,8 @@ export interface StartCheckOptions {
   readonly slot: string;
   /** The last commit that the sink is known to hold, in LSN text: it may be ahead of the stored position. */
   readonly sinkLsn?: string;
+  /** The session that asks again, by its token, and how far it has told the slot at most. */
+  readonly ours?: { readonly token: string; readonly confirmedLsn: string };
   /** Lets the check read where the server left the recorded timeline. */
   readonly connection?: ClientConfig;
   /** What the publications should be; default: what was recorded. */
@@ -217,11 +219,14 @@ const positionAhead: Check = ({ state, server, storedLsn }) =>
     : null;
 
 /** The sink does not count here: the slot stands behind its last record, at the end of that commit or of idle WAL. */
-const slotAdvanced: Check = ({ state, slot }) => {
+const slotAdvanced: Check = ({ state, slot, options: { ours } }) => {
   const confirmed = slot?.confirmedLsn ?? null;
   const stored = state.confirmedLsn;
   if (confirmed === null || stored === null) return null;
-  if (!isLater(confirmed, laterLsn(stored, state.facts.reservedLsn) ?? stored)) return null;
+  // Another of ours that led meanwhile would stand in the state: it saves before it tells the slot anything
+  const isOurs = ours !== undefined && state.facts.reservedBy === ours.token;
+  const limit = isOurs ? ours.confirmedLsn : (laterLsn(stored, state.facts.reservedLsn) ?? stored);
+  if (!isLater(confirmed, limit)) return null;
   return new PipelineError('PG_SLOT_ADVANCED', {
     detail: `Slot ${state.slot} stands at ${confirmed}, the stored position is ${stored}: changes between them may be missing. The command: pgstream init --slot-only --accept-gap.`,
     facts: { gapFrom: stored, gapTo: confirmed },

@@ -4,23 +4,37 @@ import type { Sql } from '../sql.ts';
 import { randomUUID } from 'node:crypto';
 import { savePosition, settlePosition } from './state.ts';
 
-/** WAL that may be confirmed per save. Each save writes WAL itself, so an idle database must not save for each status. */
-const HEADROOM_BYTES = 16n * 1024n * 1024n;
+/**
+ * WAL that may be confirmed per save. Each save writes some 300 bytes of WAL itself, so an idle database must not save for
+ * each status; and what is reserved is what somebody else can take unnoticed after a crash of ours.
+ */
+const MIN_HEADROOM_BYTES = 64n * 1024n;
+const MAX_HEADROOM_BYTES = 16n * 1024n * 1024n;
+/** Saves that come faster than this double the headroom, slower ones halve it. */
+const SAVE_EVERY_MS = 500;
 
 /**
- * Keeps the stored position ahead of the slot, so that a start can tell whether somebody else advanced it: to 16 MiB after
- * a crash, to the byte after {@link settle}.
+ * Keeps the stored position ahead of the slot, so that a start can tell whether somebody else advanced it: after a crash to
+ * what is written in about a second (64 KiB at least, 16 MiB at most), to the byte after {@link settle}, and to the byte
+ * for the process that leads, when it connects again.
  */
 export class PositionKeeper {
   readonly #sql: Sql;
   readonly #slot: string;
   #reserved = -1n;
+  #headroom = MIN_HEADROOM_BYTES;
+  #savedMs = -Infinity;
   /** Ours since the last START. */
   #token = randomUUID();
 
   constructor(sql: Sql, slot: string) {
     this.#sql = sql;
     this.#slot = slot;
+  }
+
+  /** Names the session since the last START in the stored state. */
+  get token(): string {
+    return this.#token;
   }
 
   /** Cheap: whether `lsn` may not be confirmed before {@link reserve}. */
@@ -31,7 +45,10 @@ export class PositionKeeper {
   /** Await it before the slot is told `lsn`, which is durable. */
   async reserve(lsn: Lsn): Promise<void> {
     if (!this.needsReserve(lsn)) return;
-    const reserved = lsn + HEADROOM_BYTES;
+    const nowMs = performance.now();
+    this.#headroom = nextHeadroom(this.#headroom, nowMs - this.#savedMs);
+    this.#savedMs = nowMs;
+    const reserved = lsn + this.#headroom;
     const { sql, slot } = { sql: this.#sql, slot: this.#slot };
     await savePosition(sql, slot, formatLsn(lsn), { lsn: lsnText(reserved), by: this.#token });
     this.#reserved = reserved;
@@ -52,6 +69,12 @@ export class PositionKeeper {
     await settlePosition(this.#sql, this.#slot, formatLsn(lsn), this.#token);
     this.#reserved = lsn;
   }
+}
+
+function nextHeadroom(bytes: bigint, sinceSaveMs: number): bigint {
+  const next = sinceSaveMs < SAVE_EVERY_MS ? bytes * 2n : bytes / 2n;
+  if (next < MIN_HEADROOM_BYTES) return MIN_HEADROOM_BYTES;
+  return next > MAX_HEADROOM_BYTES ? MAX_HEADROOM_BYTES : next;
 }
 
 /** The same history, whose checkpoints reserve positions as well: give it to the source in place of `history`. */

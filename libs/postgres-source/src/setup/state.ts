@@ -28,6 +28,8 @@ export interface StateFacts {
   readonly catalogXmin: string | null;
   /** How far the slot may have been told since `confirmedLsn` was saved; beyond it somebody else told it. */
   readonly reservedLsn: string | null;
+  /** The session of ours that saved last: while it stands here, no other of ours has told the slot anything. */
+  readonly reservedBy?: string | null;
   /** A change of timeline that an operator accepted, by where it happened; the next start verifies it against the log. */
   readonly acceptedSwitch?: string | null;
 }
@@ -65,6 +67,7 @@ function toState(row: Row): ReplicationState {
       publicationOids: facts.publicationOids ?? {},
       catalogXmin: facts.catalogXmin ?? null,
       reservedLsn: facts.reservedLsn ?? null,
+      reservedBy: facts.reservedBy ?? null,
       acceptedSwitch: facts.acceptedSwitch ?? null,
     },
     confirmedLsn: optionalText(row, 'confirmed_lsn'),

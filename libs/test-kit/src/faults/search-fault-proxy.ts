@@ -14,6 +14,8 @@ export interface SearchRequest {
   readonly method: string;
   readonly path: string;
   readonly isBulk: boolean;
+  /** Of the body. */
+  readonly bytes: number;
 }
 
 /** What happens to a request. Default: it is passed on. */
@@ -75,7 +77,7 @@ export class SearchFaultProxy {
   async #handle(from: IncomingMessage, to: ServerResponse): Promise<void> {
     const body = await buffer(from);
     const { method = 'GET', url: path = '/' } = from;
-    const fault = this.rule({ method, path, isBulk: path.startsWith('/_bulk') });
+    const fault = this.rule({ method, path, isBulk: path.startsWith('/_bulk'), bytes: body.length });
     if (fault.kind !== 'pass') this.met += 1;
     switch (fault.kind) {
       case 'pass':

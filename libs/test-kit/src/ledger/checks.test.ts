@@ -81,6 +81,7 @@ const GOOD: Evidence = {
     exits: [],
     expectedExit: null,
     counters: new Map([['parked', 0]]),
+    expectedCounter: null,
     letters: 0,
     lettersLogged: 0,
     expectsLetters: false,
@@ -128,7 +129,7 @@ describe('A: nothing lost', () => {
   });
 
   test('a change that was parked is accounted for', () => {
-    const parked = [{ commitLsn: LSN(32), seq: 2, sub: 1 }];
+    const parked = [{ commitLsn: LSN(32), seq: 2, sub: 1 as const }];
     expect(violated({ log: without(3), parked })).toEqual([]);
   });
 });
@@ -238,5 +239,14 @@ describe('H: nothing silent', () => {
 
   test('a counter of what was left out', () => {
     expect(visible({ counters: new Map([['skipped changes', 1]]) })).toEqual(['H']);
+  });
+
+  test('a counter that must report the fault and does not', () => {
+    const counters = (stale: number) => ({
+      counters: new Map([['stale tables', stale]]),
+      expectedCounter: 'stale tables',
+    });
+    expect(visible(counters(1))).toEqual([]);
+    expect(visible(counters(0))).toEqual(['H']);
   });
 });

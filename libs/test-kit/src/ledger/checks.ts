@@ -214,7 +214,7 @@ function lateIn({ catchUp: { ms, boundMs } }: Evidence): string[] {
 
 /** H: an end says its code and remedy; what was parked is counted, logged and kept; nothing else was left out. */
 function silentIn({ visible }: Evidence): string[] {
-  const { exits, expectedExit, counters, letters, lettersLogged, expectsLetters } = visible;
+  const { exits, expectedExit, counters, expectedCounter, letters, lettersLogged, expectsLetters } = visible;
   const found: string[] = [];
   for (const { name, exitCode, codes, hasRemedy } of exits) {
     const asExpected = exitCode === expectedExit?.exitCode && codes.includes(expectedExit.code);
@@ -229,7 +229,8 @@ function silentIn({ visible }: Evidence): string[] {
   if (parked < letters) found.push(`${letters} dead letters, metrics count ${parked}`);
   if (lettersLogged < letters) found.push(`${letters} dead letters, the log names ${lettersLogged}`);
   for (const [name, value] of counters) {
-    if (name !== 'parked' && value > 0) found.push(`${name}: ${value}`);
+    if (name === expectedCounter ? value === 0 : name !== 'parked' && value > 0)
+      found.push(`${name}: ${value}`);
   }
   return found;
 }

@@ -57,6 +57,8 @@ export interface Visibility {
   readonly expectedExit: { readonly code: string; readonly exitCode: number } | null;
   /** Sums over all processes of the metrics that count what was skipped, parked or is missing. */
   readonly counters: ReadonlyMap<string, number>;
+  /** Of them, what the fault must be reported by; all others must be 0, parked records apart. */
+  readonly expectedCounter: string | null;
   /** Dead letters in the store. */
   readonly letters: number;
   /** Lines of the processes' logs that name a parked record. */

@@ -87,12 +87,27 @@ async function ledgerEntries(searchUrl: string, index: string): Promise<Set<numb
   const refreshed = await fetch(`${searchUrl}/${index}/_refresh`, { method: 'POST', signal });
   if (refreshed.status === 404) return new Set();
   const size = 10_000;
-  const answer = await fetch(`${searchUrl}/${index}/_search?size=${size}&_source=false`, { signal });
-  if (!answer.ok) throw new Error(`${index}: ${answer.status}`);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the search API's own answer
-  const { hits } = (await answer.json()) as { hits: { hits: Array<{ _id: string }> } };
+  const whole = `size=${size}&_source=false&allow_partial_search_results=false`;
+  const answer = await fetch(`${searchUrl}/${index}/_search?${whole}`, { signal });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the APIs' own answers
+  const [shards, found] = [(await refreshed.json()) as ShardsAnswer, (await answer.json()) as SearchAnswer];
+  // a shard that is being recovered is left out without an error
+  if (!answer.ok || !isWhole(shards) || !isWhole(found)) throw new Error(`${index} is not there whole`);
+  const { hits } = found;
   if (hits.hits.length >= size) throw new Error(`${index} holds more entries than a sample reads`);
   return new Set(hits.hits.map(({ _id }) => Number(_id)));
+}
+
+interface ShardsAnswer {
+  readonly _shards?: { readonly total: number; readonly successful: number; readonly failed: number };
+}
+
+interface SearchAnswer extends ShardsAnswer {
+  readonly hits: { readonly hits: ReadonlyArray<{ readonly _id: string }> };
+}
+
+function isWhole({ _shards: shards }: ShardsAnswer): boolean {
+  return shards !== undefined && shards.failed === 0 && shards.successful > 0;
 }
 
 async function orNull<T>(work: Promise<T>): Promise<T | null> {
