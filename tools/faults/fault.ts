@@ -22,6 +22,8 @@ export type Expectation =
   | {
       readonly kind: 'stops';
       readonly code: string;
+      /** What other processes may end with in its wake. */
+      readonly also?: readonly string[];
       readonly exitCode: 1 | 78;
       readonly who: 'producer' | 'indexer';
     };
@@ -42,7 +44,7 @@ export interface Fault {
   readonly environment?: Environment;
   /** Settings of the source database, by ALTER DATABASE. */
   readonly database?: Environment;
-  /** Default: a transaction of each of two writers every 15 ms on average, and all checks. */
+  /** Default: a transaction of each of two writers every 30 ms on average, and all checks. */
   readonly load?: { readonly pauseMs: number; readonly watchesProgress: boolean };
   /** From the end of the fault until the lag is back at zero. Default 60 s. */
   readonly catchUpMs?: number;

@@ -1,4 +1,5 @@
 import { CLOCK_FAULTS } from './cases/clock.ts';
+import { FAILPOINT_FAULTS } from './cases/failpoints.ts';
 import { KAFKA_FAULTS } from './cases/kafka.ts';
 import { NETWORK_FAULTS } from './cases/network.ts';
 import { POSTGRES_FAULTS } from './cases/postgres.ts';
@@ -20,6 +21,7 @@ export const FAULTS: readonly Fault[] = [
   NO_FAULT,
   ...NETWORK_FAULTS,
   ...PROCESS_FAULTS,
+  ...FAILPOINT_FAULTS,
   ...POSTGRES_FAULTS,
   ...KAFKA_FAULTS,
   ...SEARCH_FAULTS,

@@ -34,6 +34,15 @@ const CHECKED: ReadonlyArray<readonly [promise: string, how: string]> = [
   ],
 ];
 
+const NOT_PROMISED: readonly string[] = [
+  '**A search index sees each change at least once.** After a kill, changes are applied again; versions make that a no-op. In the log, nothing stands twice.',
+  '**Order across schemas.** Order is promised per row, and whole within a partition.',
+  '**Going on past a gap.** Where changes are lost before they reach the product (a slot that was dropped or moved, WAL or log that was removed, a restore), it stops and says what to do; it never goes on by itself.',
+  '**Two hands on a slot just after a crash.** A slot that somebody moves forward is noticed to the byte while the producer lives and after an orderly stop. After a kill, a move within what was reserved (about a second of WAL: 64 KiB at least, 16 MiB at most) looks like our own.',
+  '**A restore from a copy of files that was then written past the end of the log.** A restore is recognised by its timeline, or by ending before what the log holds. A cold copy keeps its timeline; once new writes have taken the positions of lost ones before the producer starts, they are taken for those. Run `init --new-epoch` after any restore.',
+  '**What servers lose.** An acknowledgement of PostgreSQL, Kafka or the search store is taken as its word.',
+];
+
 const GROUPS: Readonly<Record<FaultGroup, string>> = {
   control: 'Control',
   network: 'Networks: a proxy of our own between each two parts',
@@ -64,7 +73,7 @@ ${'```'}\n\nBoth take \`--json FILE\`. The exit code is 0 when every promise was
       '| --- | --- |',
       ...CHECKED.map(([promise, how]) => `| ${promise} | ${how} |`),
     ].join('\n'),
-    `## What is not promised\n\n- **A search index sees each change at least once.** After a kill, changes are applied again; versions make that a no-op. In the log, nothing stands twice.\n- **Order across schemas.** Order is promised per row, and whole within a partition.\n- **Going on past a gap.** Where changes are lost before they reach the product (a slot that was dropped or moved, WAL or log that was removed, a restore), it stops and says what to do; it never goes on by itself.\n- **What servers lose.** An acknowledgement of PostgreSQL, Kafka or the search store is taken as its word.`,
+    ['## What is not promised', '', ...NOT_PROMISED.map((text) => `- ${text}`)].join('\n'),
     '## The faults',
     ...Object.entries(GROUPS).map(([group, title]) =>
       table(
@@ -93,9 +102,7 @@ function expected(expects: Fault['expects']): string {
     if (expects.parks === true) return 'resumes; what cannot be delivered is a dead letter';
     if (expects.reports !== undefined)
       return `resumes; the table is reported (${expects.reports.counter}) until it is read again`;
-    return expects.restarts === true
-      ? 'resumes; the one that gave way ends with 1 and is started again'
-      : 'resumes';
+    return expects.restarts === true ? 'resumes; the one that gave way may end with 1' : 'resumes';
   }
   const { [expects.code]: spec }: Readonly<Record<string, ErrorSpec>> = ERRORS;
   return `stops with ${expects.exitCode}, \`${expects.code}\`: ${spec?.action ?? ''}`;

@@ -72,7 +72,9 @@ async function catchUp(scene: Scene): Promise<number | null> {
   try {
     if (fault.expects.kind === 'stops') {
       await scene.ended(fault.expects.who);
-      if (fault.expects.who === 'producer') await system.untilPassed(boundMs);
+      // workers that have ended pass nothing any more
+      if (scene.crew.names.some((name) => name.startsWith('indexer')) && scene.logSoFar === undefined)
+        await system.untilPassed(boundMs);
     } else if (scene.isDirect) await system.untilConfirmed(boundMs);
     else await system.untilIndexed(boundMs);
   } catch {

@@ -2,6 +2,7 @@ import { readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { FailpointName } from '@pgstream/failure';
 import { ProgressWatch, Random, type LogEntry, ResourceWatch, waitFor, Workload } from '@pgstream/test-kit';
 import { samplesOf, untilReady, type RunningService } from '../product/product.ts';
 import { Crew } from '../system/crew.ts';
@@ -60,7 +61,7 @@ export class Scene {
       prefix,
       schemas: SCHEMAS,
       seed,
-      pauseMs: fault.load?.pauseMs ?? 30,
+      pauseMs: fault.load?.pauseMs ?? 60,
       writers: 2,
     });
   }
@@ -117,6 +118,11 @@ export class Scene {
     return [...found].reduce((sum, entries) => sum + entries.size, 0);
   }
 
+  /** From now on somebody else changes what is sampled: what was confirmed until here is judged. */
+  async freezeProgress(): Promise<void> {
+    await this.progress?.close();
+  }
+
   /** Starts a process of the product by its role: `producer`, `producer-2`, `indexer-1`, `direct`, … */
   async launch(name: string): Promise<RunningService> {
     if (name.startsWith('direct')) return this.crew.launch('cli', name, ...DIRECT_ARGS);
@@ -130,7 +136,7 @@ export class Scene {
   }
 
   /** Replaces a process by one that kills itself at the given point, waits for that, and starts it again. */
-  async killAt(name: string, point: string, provoke?: () => Promise<void>): Promise<void> {
+  async killAt(name: string, point: FailpointName, provoke?: () => Promise<void>): Promise<void> {
     await this.crew.stop(name, 'SIGKILL');
     const armed = this.system.product.withEnvironment({
       PGSTREAM_FAILPOINTS: `${point}:kill:${this.random.int(0, 2)}`,

@@ -143,7 +143,7 @@ async function open(opening: Opening): Promise<KafkaSink> {
   sender.heartbeat();
   await sender.until(() => sender.isIdle);
   const timers = [
-    setInterval(() => sender.heartbeat(), settings.heartbeatIntervalMs),
+    setInterval(() => void beat(cluster, sender), settings.heartbeatIntervalMs),
     setInterval(() => sender.renew(), settings.renewIntervalMs),
   ];
   for (const timer of timers) timer.unref();
@@ -162,6 +162,23 @@ async function open(opening: Opening): Promise<KafkaSink> {
     topicId: cluster.topicId,
     release,
   });
+}
+
+/**
+ * A topic that was deleted and created again between two produce requests takes the next one as if nothing had happened:
+ * the brokers are asked which topic it is before each heartbeat.
+ */
+async function beat(cluster: Cluster, sender: Sender): Promise<void> {
+  try {
+    await cluster.refresh();
+  } catch (cause) {
+    if (cause instanceof PipelineError && cause.disposition === 'halt') {
+      sender.fail(cause);
+      return;
+    }
+    // brokers that are away are the sender's own affair
+  }
+  sender.heartbeat();
 }
 
 /** Checks before it fences, so that a wrong configuration does not stop the right producer. */

@@ -18,7 +18,7 @@ async function leaderOf(scene: Scene): Promise<number> {
 async function atRest(scene: Scene): Promise<void> {
   await scene.load.stop();
   await scene.system.untilIndexed();
-  await scene.progress?.close(); // what is removed later was there when it was confirmed
+  await scene.freezeProgress(); // what is removed later was there when it was confirmed
   scene.logSoFar = await readLog(scene.system.connection, scene.system.topic);
 }
 
@@ -131,8 +131,14 @@ export const KAFKA_FAULTS: readonly Fault[] = [
   {
     name: 'kafka-topic-recreated',
     group,
-    summary: 'Somebody deletes the topic and creates it again.',
-    expects: { kind: 'stops', code: 'KAFKA_TOPIC_REPLACED', exitCode: 78, who: 'producer' },
+    summary: 'Somebody deletes the topic and creates it again, unnoticed by any request.',
+    expects: {
+      kind: 'stops',
+      code: 'KAFKA_TOPIC_REPLACED',
+      also: ['KAFKA_TOPIC_RECREATED'],
+      exitCode: 78,
+      who: 'producer',
+    },
     async run(scene) {
       await atRest(scene);
       const { topic, sql } = scene.system;
@@ -184,7 +190,7 @@ export const KAFKA_FAULTS: readonly Fault[] = [
     name: 'kafka-partitions-added',
     group,
     summary: 'Partitions are added to the topic while the producer runs, and it is killed afterwards.',
-    expects: { kind: 'stops', code: 'KAFKA_TOPIC_UNFIT', exitCode: 78, who: 'producer' },
+    expects: { kind: 'stops', code: 'KAFKA_ROUTING_CHANGED', exitCode: 78, who: 'producer' },
     async run(scene) {
       const { topic } = scene.system;
       await withAdmin(scene, async (admin) =>
@@ -207,9 +213,11 @@ export const KAFKA_FAULTS: readonly Fault[] = [
       await sql.query(
         `CREATE SCHEMA ${prefix}_large; CREATE TABLE ${table} (id integer PRIMARY KEY, body text)`,
       );
-      const noise = `(SELECT string_agg(md5((i * 50000 + j)::text), '') FROM generate_series(1, 45000) j)`;
+      const noise = `(SELECT string_agg(md5((i * 300000 + j)::text), '') FROM generate_series(1, 200000) j)`;
       await sql.query(`INSERT INTO ${table} SELECT i, ${noise} FROM generate_series(1, 3) i`);
-      await scene.untilIndexed(5);
+      await scene.until('the rows to be parked', async () => {
+        return (await scene.metric('producer', 'pgstream_dlq_records_total')) >= 3;
+      });
     },
   },
 ];

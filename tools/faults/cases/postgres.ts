@@ -14,6 +14,7 @@ async function terminateWalSender({ system }: Scene): Promise<void> {
 
 /** Does something to the slot, which nobody may be using meanwhile: the producer comes back at once. */
 async function withFreeSlot(scene: Scene, statement: string): Promise<void> {
+  await scene.freezeProgress();
   await scene.until('the slot to be free', async () => {
     await terminateWalSender(scene);
     await scene.system.sql.query(statement);
@@ -201,7 +202,7 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
     summary: 'Somebody moves the replication slot forward while the producer is away.',
     expects: { kind: 'stops', code: 'PG_SLOT_ADVANCED', exitCode: 78, who: 'producer' },
     async run(scene) {
-      await scene.crew.stop('producer', 'SIGKILL');
+      await scene.crew.stop('producer');
       await scene.untilCommitted(20);
       await withFreeSlot(
         scene,
@@ -269,6 +270,7 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
       await scene.load.stop();
       await scene.system.untilIndexed();
       await scene.crew.stop('producer');
+      await scene.freezeProgress();
       await own.stopPostgres('SIGQUIT');
       own.restoreFrom(copy);
       await own.startPostgres();

@@ -219,6 +219,13 @@ describe('H: nothing silent', () => {
     expect(visible({ expectedExit: stop, exits: [exit] })).toEqual([]);
   });
 
+  test('an end in the wake of the expected one, and such an end alone', () => {
+    const also = { ...exit, name: 'indexer', codes: ['KAFKA_TOPIC_RECREATED'] };
+    const expectedExit = { ...stop, also: also.codes };
+    expect(visible({ expectedExit, exits: [exit, also] })).toEqual([]);
+    expect(visible({ expectedExit, exits: [also] })).toEqual(['H']);
+  });
+
   test.each([
     ['another exit code', { exitCode: 1 }],
     ['another error', { codes: ['UNCLASSIFIED'] }],

@@ -217,11 +217,12 @@ function silentIn({ visible }: Evidence): string[] {
   const { exits, expectedExit, counters, expectedCounter, letters, lettersLogged, expectsLetters } = visible;
   const found: string[] = [];
   for (const { name, exitCode, codes, hasRemedy } of exits) {
-    const asExpected = exitCode === expectedExit?.exitCode && codes.includes(expectedExit.code);
+    const expected = expectedExit === null ? [] : [expectedExit.code, ...(expectedExit.also ?? [])];
+    const asExpected = exitCode === expectedExit?.exitCode && codes.some((code) => expected.includes(code));
     if (!asExpected) found.push(`${name} ended with ${exitCode} (${codes.join(', ') || 'no code'})`);
     else if (!hasRemedy) found.push(`${name} ended without saying what to do`);
   }
-  if (expectedExit !== null && exits.length === 0)
+  if (expectedExit !== null && !exits.some(({ codes }) => codes.includes(expectedExit.code)))
     found.push(`nothing ended, although ${expectedExit.code} should have stopped it`);
   const parked = counters.get('parked') ?? 0;
   if (expectsLetters && letters === 0) found.push('nothing was parked');

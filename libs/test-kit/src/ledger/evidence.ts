@@ -53,8 +53,15 @@ export interface CatchUp {
 
 export interface Visibility {
   readonly exits: readonly ProcessExit[];
-  /** What must have ended, and how: error code and exit code. `null`: nothing ends by itself. */
-  readonly expectedExit: { readonly code: string; readonly exitCode: number } | null;
+  /**
+   * What must have ended, and how: the error of at least one process, errors that others may end with in its wake, and the
+   * exit code. `null`: nothing ends by itself.
+   */
+  readonly expectedExit: {
+    readonly code: string;
+    readonly also?: readonly string[];
+    readonly exitCode: number;
+  } | null;
   /** Sums over all processes of the metrics that count what was skipped, parked or is missing. */
   readonly counters: ReadonlyMap<string, number>;
   /** Of them, what the fault must be reported by; all others must be 0, parked records apart. */
