@@ -2,12 +2,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FAILPOINTS, type FailpointName } from '@pgstream/failure';
-import { startKafka, stopKafka, waitFor, type KafkaServer } from '@pgstream/test-kit';
+import { startKafka, stopKafka, type KafkaServer, waitFor, Workload } from '@pgstream/test-kit';
 import type { RunningService, ServiceName } from '../../product/product.ts';
 import { compareWithIndex, compareWithLog } from '../agreement.ts';
 import { Shaper } from '../shaper.ts';
 import { sharedServers, System } from '../system.ts';
-import { Workload } from '../workload.ts';
 
 const SEED = Date.now() % 1_000_000;
 
