@@ -1,5 +1,6 @@
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { assertNever } from '@pgstream/wal-event';
 import type { RunningService } from '../product/product.ts';
 import { OwnServers } from '../system/own-servers.ts';
 import { sharedServers, type Servers } from '../system/system.ts';
@@ -37,7 +38,9 @@ export class Arena {
       case 'brokers':
         return { ...(await this.servers('shared')), kafkaBroker: (await this.trio()).brokers.join(',') };
       case 'standby':
-        return { ...(await this.servers('shared')), postgresUrl: (await this.#newPair()).primary.url };
+        return { ...(await this.servers('shared')), postgresUrl: (await this.#newPair()).url };
+      default:
+        return assertNever(kind);
     }
   }
 

@@ -42,6 +42,8 @@ export interface Fault {
   /** Default `kafka`: producer, log, two workers. `direct`: one process from the database to the index. */
   readonly route?: 'kafka' | 'direct';
   readonly environment?: Environment;
+  /** Flags of a second `pgstream init`. */
+  readonly init?: readonly string[];
   /** Settings of the source database, by ALTER DATABASE. */
   readonly database?: Environment;
   /** Default: a transaction of each of two writers every 30 ms on average, and all checks. */

@@ -5,6 +5,7 @@ import { NETWORK_FAULTS } from './cases/network.ts';
 import { POSTGRES_FAULTS } from './cases/postgres.ts';
 import { PROCESS_FAULTS } from './cases/processes.ts';
 import { SEARCH_FAULTS } from './cases/search.ts';
+import { SLOT_FAULTS } from './cases/slots.ts';
 import type { Fault } from './fault.ts';
 
 /** What the ledger says of a healthy run; it also warms the servers up. */
@@ -23,6 +24,7 @@ export const FAULTS: readonly Fault[] = [
   ...PROCESS_FAULTS,
   ...FAILPOINT_FAULTS,
   ...POSTGRES_FAULTS,
+  ...SLOT_FAULTS,
   ...KAFKA_FAULTS,
   ...SEARCH_FAULTS,
   ...CLOCK_FAULTS,

@@ -1,73 +1,74 @@
-import { spawnSync } from 'node:child_process';
-import { appendFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { removeCluster, startPostgres, stopPostgres, waitFor, type PostgresServer } from '@pgstream/test-kit';
+import {
+  promote,
+  removeCluster,
+  startPostgres,
+  startStandby,
+  stopPostgres,
+  TcpFaultProxy,
+  untilCaughtUp,
+  waitFor,
+  type PostgresServer,
+} from '@pgstream/test-kit';
 import { openSql } from '../product/sql.ts';
 
-/** A PostgreSQL and one that follows it by streaming replication. */
+/** A PostgreSQL 17 and one that follows it by streaming replication. */
 export class PrimaryAndStandby {
   readonly primary: PostgresServer;
   readonly standby: PostgresServer;
+  /** A name that leads to the one that takes writes. */
+  readonly #door: TcpFaultProxy;
 
-  private constructor(primary: PostgresServer, standby: PostgresServer) {
+  private constructor(primary: PostgresServer, standby: PostgresServer, door: TcpFaultProxy) {
     this.primary = primary;
     this.standby = standby;
+    this.#door = door;
   }
 
   static async start(): Promise<PrimaryAndStandby> {
-    const first = await startPostgres({ major: 17 });
-    await stopPostgres(first, 'SIGINT');
-    const dataDir = `${first.dataDir}-standby`;
-    copyCluster(first.dataDir, dataDir);
-    const { url, port, major } = first;
-    const primary = await startPostgres({ major, dataDir: first.dataDir, port });
-    if (primary.url !== url) throw new Error('the primary came back elsewhere');
-    appendFileSync(
-      join(dataDir, 'postgresql.auto.conf'),
-      `primary_conninfo = 'host=127.0.0.1 port=${port} user=postgres password=postgres'\nhot_standby = on\n`,
-    );
-    writeFileSync(join(dataDir, 'standby.signal'), '');
-    const standby = await startPostgres({ major, dataDir });
-    return new PrimaryAndStandby(primary, standby);
+    const primary = await startPostgres({ major: 17 });
+    const door = await TcpFaultProxy.start({ target: `127.0.0.1:${primary.port}` });
+    return new PrimaryAndStandby(primary, await startStandby(primary), door);
   }
 
-  /** Until the standby has everything that the primary has written by now. */
-  async untilReplayed(): Promise<void> {
-    const [primary, standby] = [
-      await openSql(this.primary.url, 'faults'),
-      await openSql(this.standby.url, 'faults'),
-    ];
+  get url(): string {
+    const url = new URL(this.primary.url);
+    url.host = this.#door.address;
+    return url.href;
+  }
+
+  /** Until the standby has the slot of a database, and would keep it when promoted. */
+  async untilSlotSynced(database: string): Promise<void> {
+    const sql = await openSql(this.standby.url, 'faults');
     try {
-      const { rows } = await primary.query('SELECT pg_current_wal_lsn()::text AS lsn');
-      await waitFor('the standby to replay', async () => {
-        const answer = await standby.query('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS done', [
-          rows[0]?.['lsn'],
-        ]);
-        return answer.rows[0]?.['done'] === true;
-      });
+      await waitFor(
+        'the slot on the standby',
+        async () => {
+          const { rows } = await sql.query(
+            'SELECT synced AND NOT temporary AS ready FROM pg_replication_slots WHERE database = $1',
+            [database],
+          );
+          return rows[0]?.['ready'] === true;
+        },
+        60_000,
+      );
     } finally {
-      await Promise.all([primary.end(), standby.end()]);
+      await sql.end();
     }
   }
 
-  /** The primary ends at once, and the standby takes its place. */
+  /** The primary ends at once, and the standby, which has everything, takes its place. */
   async failOver(): Promise<void> {
+    await untilCaughtUp(this.primary, this.standby);
     await stopPostgres(this.primary, 'SIGQUIT');
-    const sql = await openSql(this.standby.url, 'faults');
-    await sql.query('SELECT pg_promote(true)');
-    await sql.end();
+    await promote(this.standby);
+    this.#door.retarget(`127.0.0.1:${this.standby.port}`);
   }
 
   async close(): Promise<void> {
+    await this.#door.close();
     for (const server of [this.standby, this.primary]) {
       await stopPostgres(server, 'SIGQUIT');
       removeCluster(server);
     }
   }
-}
-
-/** @throws {Error} where it cannot be copied */
-export function copyCluster(from: string, to: string): void {
-  const { status, stderr } = spawnSync('cp', ['-a', from, to], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`copying ${from}: ${stderr}`);
 }

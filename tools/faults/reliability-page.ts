@@ -39,7 +39,6 @@ const NOT_PROMISED: readonly string[] = [
   '**Order across schemas.** Order is promised per row, and whole within a partition.',
   '**Going on past a gap.** Where changes are lost before they reach the product (a slot that was dropped or moved, WAL or log that was removed, a restore), it stops and says what to do; it never goes on by itself.',
   '**Two hands on a slot just after a crash.** A slot that somebody moves forward is noticed to the byte while the producer lives and after an orderly stop. After a kill, a move within what was reserved (about a second of WAL: 64 KiB at least, 16 MiB at most) looks like our own.',
-  '**A restore from a copy of files that was then written past the end of the log.** A restore is recognised by its timeline, or by ending before what the log holds. A cold copy keeps its timeline; once new writes have taken the positions of lost ones before the producer starts, they are taken for those. Run `init --new-epoch` after any restore.',
   '**What servers lose.** An acknowledgement of PostgreSQL, Kafka or the search store is taken as its word.',
 ];
 
@@ -57,13 +56,13 @@ const GROUPS: Readonly<Record<FaultGroup, string>> = {
 export function reliabilityParts(): string[] {
   return [
     'What is promised when something fails, how each promise is checked, and every fault that it is checked under. The promises are P1 to P8 of [architecture.md](architecture.md); the checks below hold the whole product to them, as real processes on real servers.',
-    `## How to run\n\n${'```sh'}
+    `## How to run\n\n\`\`\`sh
 npm run faults                          # every fault, three seeds each
 npm run faults -- --list                # their names
 npm run faults -- kafka pg-slot-dropped # a group, a fault
 npm run faults -- all-kill --seed 4711 --seeds 1 --logs DIR   # one run again, with what the processes logged
 npm run soak -- --minutes 60            # a random mix of faults, most of them SIGKILL; memory of processes that live on
-${'```'}\n\nBoth take \`--json FILE\`. The exit code is 0 when every promise was kept, 1 when one was not, 78 for a wrong call. \`npm test\` runs one fault of each kind. A seed repeats the statements of the workload and the choices of the fault; how processes interleave is the machine’s affair, so that a seed that failed may have to be run a few times. The last complete run is in [reliability-run.md](reliability-run.md).`,
+\`\`\`\n\nBoth take \`--json FILE\`. The exit code is 0 when every promise was kept, 1 when one was not, 78 for a wrong call. \`npm test\` runs one fault of each kind. A seed repeats the statements of the workload and the choices of the fault; how processes interleave is the machine’s affair, so that a seed that failed may have to be run a few times. The last complete run is in [reliability-run.md](reliability-run.md).`,
     [
       '## How each promise is checked',
       '',

@@ -61,7 +61,7 @@ export function writeMarkdown(file: string, results: readonly FaultResult[]): vo
   const rows = names.map((name) => {
     const mine = results.filter(({ fault }) => fault.name === name);
     const marks = LETTERS.map((letter) => mark(mine, letter)).join(' | ');
-    const [transactions, records] = [sum(mine, 'transactions'), sum(mine, 'records')];
+    const [transactions, records] = [total(mine, 'transactions'), total(mine, 'records')];
     const slowest = Math.max(...mine.map(({ caughtUpMs }) => caughtUpMs ?? Infinity));
     return `| \`${name}\` | ${marks} | ${transactions} | ${records} | ${seconds(slowest)} |`;
   });
@@ -82,8 +82,8 @@ export function writeMarkdown(file: string, results: readonly FaultResult[]): vo
   writeFileSync(file, text.join('\n'));
 }
 
-function sum(results: readonly FaultResult[], figure: 'transactions' | 'records'): number {
-  return results.reduce((total, result) => total + result[figure], 0);
+function total(results: readonly FaultResult[], figure: 'transactions' | 'records'): number {
+  return results.reduce((sum, result) => sum + result[figure], 0);
 }
 
 export function writeJson(file: string, checks: readonly Check[]): void {

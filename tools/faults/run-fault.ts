@@ -85,7 +85,7 @@ async function catchUp(scene: Scene): Promise<number | null> {
 
 function explain(error: unknown, scene: Scene | undefined): string {
   const lines = [error instanceof Error ? (error.stack ?? error.message) : String(error)];
-  if (error instanceof Error && error.cause !== undefined) lines.push(`cause: ${String(error.cause)}`);
+  if (error instanceof Error && error.cause instanceof Error) lines.push(`cause: ${error.cause.message}`);
   for (const name of scene?.names ?? []) {
     const tail = scene?.logOf(name).trimEnd().split('\n').slice(-4) ?? [];
     lines.push(`${name}: ${tail.join(`\n${name}: `)}`);

@@ -76,6 +76,7 @@ export class Scene {
       ...fault.environment,
     });
     const system = await System.open(servers, 'fault', environment);
+    if (fault.init !== undefined) await system.product.run('init', ...fault.init);
     return new Scene(fault, seed, arena, { servers, system, links });
   }
 
@@ -236,7 +237,7 @@ export class Scene {
     await this.progress?.close();
     this.links.heal();
     this.arena.keepLogs(`${this.fault.name}-${this.seed}`, this.system.product.started);
-    await this.system.close(this.fault.servers === 'standby' ? 'gone' : 'drop');
+    await this.system.close();
     await this.links.close();
     rmSync(this.clockFile, { force: true });
   }

@@ -1,35 +1,10 @@
-import pg from 'pg';
-import { copyCluster } from '../primary-and-standby.ts';
+import { copyCluster } from '@pgstream/test-kit';
 import type { Fault } from '../fault.ts';
 import type { Scene } from '../scene.ts';
+import { only, SLOTS, terminateWalSender } from '../slots.ts';
 
 const resumes = { kind: 'resumes' } as const;
 const group = 'postgres';
-
-const SLOTS = 'pg_replication_slots WHERE database = current_database()';
-
-async function terminateWalSender({ system }: Scene): Promise<void> {
-  await system.sql.query(`SELECT pg_terminate_backend(active_pid) FROM ${SLOTS} AND active`);
-}
-
-/** Does something to the slot, which nobody may be using meanwhile: the producer comes back at once. */
-async function withFreeSlot(scene: Scene, statement: string): Promise<void> {
-  await scene.freezeProgress();
-  await scene.until('the slot to be free', async () => {
-    await terminateWalSender(scene);
-    await scene.system.sql.query(statement);
-    return true;
-  });
-}
-
-const DROP_SLOT = `SELECT pg_drop_replication_slot(slot_name) FROM ${SLOTS}`;
-
-async function only(scene: Scene, statement: string, column: string): Promise<string> {
-  const { rows } = await scene.system.sql.query(statement);
-  const [row] = rows;
-  if (rows.length !== 1) throw new Error(`${statement}: ${rows.length} rows`);
-  return String(row?.[column]);
-}
 
 /** What happens to the source. */
 export const POSTGRES_FAULTS: readonly Fault[] = [
@@ -148,132 +123,57 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
     },
   },
   {
-    name: 'pg-slot-taken',
-    group,
-    summary: 'Somebody else reads from the slot for four seconds, without confirming anything.',
-    expects: resumes,
-    async run(scene) {
-      const slot = await only(scene, `SELECT slot_name FROM ${SLOTS}`, 'slot_name');
-      const thief = new pg.Client({ connectionString: scene.system.url, ...REPLICATION });
-      thief.on('error', () => undefined);
-      await thief.connect();
-      const publication = await only(scene, 'SELECT pubname FROM pg_publication', 'pubname');
-      const start = `START_REPLICATION SLOT ${slot} LOGICAL 0/0 (proto_version '1', publication_names '"${publication}"')`;
-      await scene.until('the slot to be taken', async () => {
-        await terminateWalSender(scene);
-        // it answers only when it fails: what it sends afterwards is a stream
-        const refused = thief.query(start).then(
-          () => true,
-          () => true,
-        );
-        return !(await Promise.race([refused, scene.linger(300).then(() => false)]));
-      });
-      await scene.linger(4_000);
-      await thief.end();
-    },
-  },
-  {
-    name: 'pg-slot-dropped',
-    group,
-    summary: 'Somebody drops the replication slot.',
-    expects: { kind: 'stops', code: 'PG_SLOT_MISSING', exitCode: 78, who: 'producer' },
-    async run(scene) {
-      await withFreeSlot(scene, DROP_SLOT);
-      await scene.untilCommitted(20);
-    },
-  },
-  {
-    name: 'pg-slot-recreated',
-    group,
-    summary: 'Somebody drops the replication slot and makes another of its name.',
-    expects: { kind: 'stops', code: 'PG_SLOT_ADVANCED', exitCode: 78, who: 'producer' },
-    async run(scene) {
-      const slot = await only(scene, `SELECT slot_name FROM ${SLOTS}`, 'slot_name');
-      await withFreeSlot(
-        scene,
-        `${DROP_SLOT}; SELECT pg_create_logical_replication_slot('${slot}', 'pgoutput')`,
-      );
-      await scene.untilCommitted(20);
-    },
-  },
-  {
-    name: 'pg-slot-advanced',
-    group,
-    summary: 'Somebody moves the replication slot forward while the producer is away.',
-    expects: { kind: 'stops', code: 'PG_SLOT_ADVANCED', exitCode: 78, who: 'producer' },
-    async run(scene) {
-      await scene.crew.stop('producer');
-      await scene.untilCommitted(20);
-      await withFreeSlot(
-        scene,
-        `SELECT pg_replication_slot_advance(slot_name, pg_current_wal_lsn()) FROM ${SLOTS}`,
-      );
-      await scene.untilCommitted(5);
-      await scene.launch('producer');
-    },
-  },
-  {
-    name: 'pg-publication-dropped',
-    group,
-    summary: 'Somebody drops the publication.',
-    expects: { kind: 'stops', code: 'PG_PUBLICATION_MISSING', exitCode: 78, who: 'producer' },
-    async run(scene) {
-      const name = await only(scene, 'SELECT pubname FROM pg_publication', 'pubname');
-      await scene.system.sql.query(`DROP PUBLICATION "${name}"`);
-      await scene.untilCommitted(20);
-    },
-  },
-  {
-    name: 'pg-publication-recreated',
-    group,
-    summary: 'Somebody drops the publication, writes go on, and makes it again.',
-    expects: { kind: 'stops', code: 'PG_PUBLICATION_MISSING', exitCode: 78, who: 'producer' },
-    async run(scene) {
-      const name = await only(scene, 'SELECT pubname FROM pg_publication', 'pubname');
-      const { sql } = scene.system;
-      await sql.query(`DROP PUBLICATION "${name}"`);
-      await scene.untilCommitted(20);
-      await sql.query(`CREATE PUBLICATION "${name}" FOR ALL TABLES WITH (publish_via_partition_root = true)`);
-      await scene.untilCommitted(20);
-    },
-  },
-  {
     name: 'pg-failover-without-slot',
     group,
     summary: 'The primary dies and a standby is promoted that has no slot.',
     expects: { kind: 'stops', code: 'PG_SLOT_MISSING', exitCode: 78, who: 'producer' },
     servers: 'standby',
     async run(scene) {
-      const { pair } = scene.arena;
       await scene.load.stop();
-      await pair.untilReplayed();
+      await scene.freezeProgress();
+      await scene.arena.pair.failOver();
+    },
+  },
+  {
+    name: 'pg-failover-with-slot',
+    group,
+    summary:
+      'The primary dies and a standby is promoted that has the slot (`init --failover`); the producer is restarted.',
+    expects: resumes,
+    servers: 'standby',
+    init: ['--failover'],
+    async run(scene) {
+      const { pair } = scene.arena;
+      await pair.untilSlotSynced(scene.system.prefix);
+      await scene.untilIndexed(10);
+      await scene.load.stop();
+      await scene.crew.stop('producer', 'SIGKILL');
       await pair.failOver();
-      scene.links.postgres.retarget(`127.0.0.1:${pair.standby.port}`);
+      await scene.launch('producer');
     },
   },
   {
     name: 'pg-older-base',
     group,
-    summary:
-      'The database is restored from an older copy, and new writes take the WAL positions of lost ones.',
+    summary: 'The database is restored from an older copy of its files, and ends before what the log holds.',
     expects: { kind: 'stops', code: 'PG_POSITION_AHEAD', exitCode: 78, who: 'producer' },
     servers: 'own',
-    async run(scene) {
-      const own = await scene.arena.own();
-      const copy = `${own.dataDir}-older`;
-      await scene.crew.stop('producer');
-      await own.stopPostgres('SIGINT');
-      copyCluster(own.dataDir, copy);
-      await own.startPostgres();
+    run: async (scene) => {
+      await restoreOlder(scene);
       await scene.launch('producer');
-      await scene.untilIndexed(30);
-      await scene.load.stop();
-      await scene.system.untilIndexed();
-      await scene.crew.stop('producer');
-      await scene.freezeProgress();
-      await own.stopPostgres('SIGQUIT');
-      own.restoreFrom(copy);
-      await own.startPostgres();
+    },
+  },
+  {
+    name: 'pg-older-base-overtaken',
+    group,
+    summary: 'After such a restore, new writes take the positions of lost ones before the producer starts.',
+    expects: { kind: 'stops', code: 'PG_HISTORY_CHANGED', exitCode: 78, who: 'producer' },
+    servers: 'own',
+    run: async (scene) => {
+      await restoreOlder(scene);
+      await scene.system.sql.query(
+        `INSERT INTO ${scene.load.schemas[0]}.short_lived SELECT i, 1 FROM generate_series(400000, 440000) i`,
+      );
       await scene.launch('producer');
     },
   },
@@ -303,5 +203,21 @@ export const POSTGRES_FAULTS: readonly Fault[] = [
   },
 ];
 
-/** Startup parameters of a replication connection, which the types of `pg` do not know. */
-const REPLICATION: object = { replication: 'database' };
+/** The state of some transactions ago, all of which the log holds. */
+async function restoreOlder(scene: Scene): Promise<void> {
+  const own = await scene.arena.own();
+  const copy = `${own.dataDir}-older`;
+  await scene.crew.stop('producer');
+  await own.stopPostgres('SIGINT');
+  copyCluster(own.dataDir, copy);
+  await own.startPostgres();
+  await scene.launch('producer');
+  await scene.untilIndexed(30);
+  await scene.load.stop();
+  await scene.system.untilIndexed();
+  await scene.crew.stop('producer');
+  await scene.freezeProgress();
+  await own.stopPostgres('SIGQUIT');
+  own.restoreFrom(copy);
+  await own.startPostgres();
+}

@@ -1,18 +1,18 @@
 import { rmSync } from 'node:fs';
 import {
   copyCluster,
+  type PostgresServer,
   promote,
+  readLog,
+  removeCluster,
   startPostgres,
   startStandby,
   stopPostgres,
-  removeCluster,
   untilCaughtUp,
   waitFor,
-  type PostgresServer,
 } from '@pgstream/test-kit';
 import { openSql } from '../../product/sql.ts';
 import type { Product, RunningService } from '../../product/product.ts';
-import { readLog } from '../log.ts';
 import { sharedServers, System, urlOf } from '../system.ts';
 
 let system: System;

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { assertNever } from '@pgstream/wal-event';
 
 /** What becomes of bytes on their way. */
 export type Flow =
@@ -112,6 +113,8 @@ export class PipeEnd {
         setImmediate(this.#reset);
         return null;
       }
+      default:
+        return assertNever(flow);
     }
   }
 

@@ -34,11 +34,9 @@ export function judge(evidence: Evidence): Finding[] {
     G: lateIn,
     H: silentIn,
   };
-  return (Object.keys(by) as CheckLetter[]).map((check) => ({
-    // oxlint-disable-line typescript/no-unsafe-type-assertion -- the keys of a Record
-    check,
-    violations: by[check](evidence).slice(0, 10),
-  }));
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of a Record
+  const letters = Object.keys(by) as CheckLetter[];
+  return letters.map((check) => ({ check, violations: by[check](evidence).slice(0, 10) }));
 }
 
 interface LoggedEntry extends LogEntry {

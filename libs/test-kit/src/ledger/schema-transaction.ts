@@ -83,7 +83,7 @@ export class SchemaTransaction {
         return this.#change(`DELETE FROM ${items} WHERE id BETWEEN $1 AND $1 + 3`, [id]);
       case 'pair':
         return this.#pair();
-      default:
+      case 'short':
         return this.#shortLived();
     }
   }
