@@ -40,24 +40,29 @@ interface Outcome {
 
 /** Everything that was seen of a scene whose workload has ended. */
 export async function collect(scene: Scene, outcome: Outcome): Promise<Evidence> {
-  const { system, fault, isDirect, load } = scene;
+  const { fault, load } = scene;
   const stops = fault.expects.kind === 'stops';
   const visible = await visibility(scene);
   const resources = figures(scene);
   await scene.progress?.close();
-  const log = isDirect ? null : (scene.logSoFar ?? (await readLog(system.connection, system.topic)));
+  const log = await logOf(scene);
   return {
     extent: stops ? 'until-stopped' : 'all',
     committed: stops ? acknowledgedEntries(scene) : await committedEntries(scene),
     acknowledged: load.entries,
     log,
-    parked: isDirect ? [] : await parkedPositions(scene, 'kafka'),
+    parked: await parkedPositions(scene, 'kafka'),
     differences: stops ? await indexAgainstLog(scene, log ?? []) : await tablesAgainstAll(scene, log),
     progress: scene.progress?.samples ?? [],
     resources,
     catchUp: { ms: outcome.caughtUpMs, boundMs: outcome.boundMs },
     visible,
   };
+}
+
+async function logOf({ isDirect, logSoFar, system }: Scene): Promise<readonly LogEntry[] | null> {
+  if (isDirect) return null;
+  return logSoFar ?? (await readLog(system.connection, system.topic));
 }
 
 async function committedEntries({ load, system }: Scene): Promise<Map<string, Map<number, number>>> {
@@ -105,8 +110,6 @@ function logAgainstTable(
   rows: ReadonlyArray<Record<string, unknown>>,
   replayed: ReplayedRows | undefined,
 ): string[] {
-  const textOf = (value: unknown) =>
-    typeof value === 'string' || typeof value === 'number' ? `${value}` : null;
   const inTable = new Set(
     rows.map((row) => rowText(Object.entries(row).map(([key, value]) => [key, textOf(value)]))),
   );
@@ -119,6 +122,11 @@ function logAgainstTable(
       .filter((row) => !inTable.has(row))
       .map((row) => `only in the log ${name}: ${row.slice(0, 80)}`),
   ];
+}
+
+/** Of the types of the workload: integers, numeric and text. */
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' || typeof value === 'number' ? `${value}` : null;
 }
 
 /** After a stop the tables went on without us: the index must be what the log says. */
@@ -149,21 +157,29 @@ async function tablesOf({ system, load }: Scene): Promise<Array<{ schema: string
 
 function figures(scene: Scene): ResourceFigures[] {
   const { resources } = scene;
-  return scene.names.flatMap((name) => [
-    figure(name, 'memory', Math.round(resources?.peakMib(name) ?? 0), RSS_BOUND_MIB, 'MiB'),
-    figure(name, 'descriptors', resources?.peakDescriptors(name) ?? 0, DESCRIPTORS_BOUND, 'open'),
-    figure(name, 'disk', Math.round(scene.logBytes(name) / 1024), LOG_BOUND_KIB, 'KiB of log lines'),
+  return scene.names.flatMap((name): ResourceFigures[] => [
+    {
+      name,
+      what: 'memory',
+      value: Math.round(resources?.peakMib(name) ?? 0),
+      bound: RSS_BOUND_MIB,
+      unit: 'MiB',
+    },
+    {
+      name,
+      what: 'descriptors',
+      value: resources?.peakDescriptors(name) ?? 0,
+      bound: DESCRIPTORS_BOUND,
+      unit: 'open',
+    },
+    {
+      name,
+      what: 'disk',
+      value: Math.round(scene.logBytes(name) / 1024),
+      bound: LOG_BOUND_KIB,
+      unit: 'KiB of log lines',
+    },
   ]);
-}
-
-function figure(
-  name: string,
-  what: ResourceFigures['what'],
-  value: number,
-  bound: number,
-  unit: string,
-): ResourceFigures {
-  return { name, what, value, bound, unit };
 }
 
 async function visibility(scene: Scene): Promise<Visibility> {

@@ -144,14 +144,14 @@ export class Scene {
     });
     const service = name.startsWith('producer') ? 'wal-producer' : 'search-indexer';
     this.crew.adopt(name, await armed.launch(service, name));
-    const done = this.crew.absorbExit(name);
-    let isDone = false;
-    void done.finally(() => (isDone = true)).catch(() => undefined);
-    while (provoke !== undefined && !isDone) {
-      await provoke();
-      await sleep(200);
+    const ending = new AbortController();
+    const provoking = provoke === undefined ? undefined : again(provoke, ending.signal);
+    try {
+      await this.crew.absorbExit(name);
+    } finally {
+      ending.abort();
     }
-    await done;
+    await provoking;
     await this.launch(name);
   }
 
@@ -240,6 +240,13 @@ export class Scene {
     await this.system.close();
     await this.links.close();
     rmSync(this.clockFile, { force: true });
+  }
+}
+
+async function again(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await work();
+    await sleep(200);
   }
 }
 

@@ -1,68 +1,52 @@
-import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
+import { TcpFaultProxy } from '@pgstream/test-kit';
 
 /** Between a worker and the search store: passes everything on, or keeps what comes without anybody noticing. */
 export class HeldProxy {
-  readonly #server: Server;
-  readonly #target: URL;
-  readonly #sockets = new Set<Socket>();
-  #held = false;
-  #bulks = 0;
+  readonly #proxy: TcpFaultProxy;
+  readonly #counter: Counter;
 
-  private constructor(target: URL) {
-    this.#target = target;
-    this.#server = createServer((client) => this.#join(client));
+  private constructor(proxy: TcpFaultProxy, counter: Counter) {
+    this.#proxy = proxy;
+    this.#counter = counter;
   }
 
   static async start(target: string): Promise<HeldProxy> {
-    const proxy = new HeldProxy(new URL(target));
-    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
-    return proxy;
+    const counter = { bulks: 0 };
+    const inspector = {
+      up: (bytes: Buffer) => {
+        if (bytes.includes('POST /_bulk')) counter.bulks += 1;
+        return 'pass' as const;
+      },
+    };
+    const proxy = await TcpFaultProxy.start({ target: new URL(target).host, inspect: () => inspector });
+    return new HeldProxy(proxy, counter);
   }
 
   get url(): string {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of a server that listens on a port
-    const { port } = this.#server.address() as AddressInfo;
-    return `http://127.0.0.1:${port}`;
+    return `http://${this.#proxy.address}`;
   }
 
   /** Bulks that arrived while they were held. */
   get heldBulks(): number {
-    return this.#bulks;
+    return this.#counter.bulks;
   }
 
   hold(): void {
-    this.#held = true;
-    this.#bulks = 0;
+    this.#proxy.blackHole('up');
+    this.#counter.bulks = 0;
   }
 
   /** What was held is lost with its connections; new ones are passed on. */
   loseAndPass(): void {
-    this.#held = false;
-    for (const socket of this.#sockets) socket.destroy();
+    this.#proxy.cut();
+    this.#proxy.heal();
   }
 
   async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await this.#proxy.close();
   }
+}
 
-  #join(client: Socket): void {
-    const store = connect(Number(this.#target.port), this.#target.hostname);
-    for (const [from, to] of [
-      [client, store],
-      [store, client],
-    ] as const) {
-      this.#sockets.add(from);
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        this.#sockets.delete(from);
-        to.destroy();
-      });
-    }
-    client.on('data', (bytes) => {
-      if (!this.#held) store.write(bytes);
-      else if (bytes.includes('POST /_bulk')) this.#bulks += 1;
-    });
-    store.on('data', (bytes) => client.write(bytes));
-  }
+interface Counter {
+  bulks: number;
 }

@@ -99,23 +99,29 @@ export class PipeEnd {
       case 'shape':
         this.#send(flow.bytes);
         return flow.everyMs;
-      case 'delay': {
-        const dueMs = (this.#queue[0]?.atMs ?? 0) + flow.ms - performance.now();
-        if (dueMs > 0) return dueMs;
-        this.#send(Infinity);
-        return 0;
-      }
-      case 'reset-after': {
-        const left = flow.bytes - this.#passedBytes;
-        if (left > 0) this.#send(left);
-        if (this.#passedBytes < flow.bytes) return 0;
-        // what was written must leave before the reset takes the connection
-        setImmediate(this.#reset);
-        return null;
-      }
+      case 'delay':
+        return this.#stepDelayed(flow.ms);
+      case 'reset-after':
+        return this.#stepToReset(flow.bytes);
       default:
         return assertNever(flow);
     }
+  }
+
+  #stepDelayed(delayMs: number): number {
+    const dueMs = (this.#queue[0]?.atMs ?? 0) + delayMs - performance.now();
+    if (dueMs > 0) return dueMs;
+    this.#send(Infinity);
+    return 0;
+  }
+
+  #stepToReset(bytes: number): number | null {
+    const left = bytes - this.#passedBytes;
+    if (left > 0) this.#send(left);
+    if (this.#passedBytes < bytes) return 0;
+    // what was written must leave before the reset takes the connection
+    setImmediate(this.#reset);
+    return null;
   }
 
   #send(bytes: number): void {

@@ -94,6 +94,20 @@ function violated(change: Partial<Evidence>): CheckLetter[] {
   return findings.filter(({ violations }) => violations.length > 0).map(({ check }) => check);
 }
 
+const swapped = (a: number, b: number) => {
+  const log = [...LOG];
+  [log[a], log[b]] = [log[b]!, log[a]!];
+  return log;
+};
+
+const visible = (change: Partial<Evidence['visible']>) =>
+  violated({ visible: { ...GOOD.visible, ...change } });
+
+const staleTables = (stale: number) => ({
+  counters: new Map([['stale tables', stale]]),
+  expectedCounter: 'stale tables',
+});
+
 const without = (...indexes: readonly number[]) => LOG.filter((_, i) => !indexes.includes(i));
 
 test('a good run violates nothing', () => {
@@ -135,12 +149,6 @@ describe('A: nothing lost', () => {
 });
 
 describe('B: order per key', () => {
-  const swapped = (a: number, b: number) => {
-    const log = [...LOG];
-    [log[a], log[b]] = [log[b]!, log[a]!];
-    return log;
-  };
-
   test('records behind one of a later position', () =>
     expect(violated({ log: swapped(2, 3) })).toContain('B'));
 
@@ -210,8 +218,6 @@ test('G: late, and never', () => {
 describe('H: nothing silent', () => {
   const stop = { code: 'PG_SLOT_MISSING', exitCode: 78 };
   const exit = { name: 'producer', exitCode: 78, codes: ['PG_SLOT_MISSING'], hasRemedy: true };
-  const visible = (change: Partial<Evidence['visible']>) =>
-    violated({ visible: { ...GOOD.visible, ...change } });
 
   test('an end that nobody expected, and one that did not come', () => {
     expect(visible({ exits: [exit] })).toEqual(['H']);
@@ -249,11 +255,7 @@ describe('H: nothing silent', () => {
   });
 
   test('a counter that must report the fault and does not', () => {
-    const counters = (stale: number) => ({
-      counters: new Map([['stale tables', stale]]),
-      expectedCounter: 'stale tables',
-    });
-    expect(visible(counters(1))).toEqual([]);
-    expect(visible(counters(0))).toEqual(['H']);
+    expect(visible(staleTables(1))).toEqual([]);
+    expect(visible(staleTables(0))).toEqual(['H']);
   });
 });

@@ -65,24 +65,44 @@ function numberIn(record: ChangeRecord, name: string): number {
 
 /** A: each transaction that was committed is in the log with every one of its changes, and no other is. */
 function lostIn(evidence: Evidence): string[] {
-  const { log, committed } = evidence;
+  const { log, committed, parked } = evidence;
   if (log === null) return notIndexed(evidence);
   const rows = ledgerRows(log);
-  const found: string[] = [];
-  for (const [schema, entries] of committed) {
+  const found = [...committed].flatMap(([schema, entries]) => {
     const logged = new Set(rows.get(schema)?.map(({ n }) => n));
-    const newest = Math.max(0, ...logged);
-    for (const n of entries.keys()) {
-      if (logged.has(n) || (evidence.extent === 'until-stopped' && n > newest)) continue;
-      found.push(`${schema}: transaction ${n} was committed and is not in the log`);
-    }
-    for (const n of logged) {
-      // a transaction whose writer never heard of its commit is known to the tables alone
-      if (!entries.has(n) && evidence.extent === 'all')
-        found.push(`${schema}: transaction ${n} is in the log and was never committed`);
-    }
-  }
-  return [...found, ...incompleteTransactions(evidence, rows)];
+    return [
+      ...missingOf(schema, entries, logged, evidence),
+      ...phantomsOf(schema, entries, logged, evidence),
+    ];
+  });
+  return [...found, ...incompleteTransactions(rows, changesByTransaction(log), parked)];
+}
+
+type Extent = Pick<Evidence, 'extent'>;
+
+// oxlint-disable-next-line max-params -- two lists of one schema
+function missingOf(
+  schema: string,
+  entries: ReadonlyMap<number, number>,
+  logged: ReadonlySet<number>,
+  { extent }: Extent,
+): string[] {
+  const newest = Math.max(0, ...logged);
+  const missing = [...entries.keys()].filter((n) => !logged.has(n));
+  const due = missing.filter((n) => extent === 'all' || n < newest);
+  return due.map((n) => `${schema}: transaction ${n} was committed and is not in the log`);
+}
+
+/** A transaction whose writer never heard of its commit is known to the tables alone: after a stop nobody asks them. */
+function phantomsOf(
+  schema: string,
+  entries: ReadonlyMap<number, number>,
+  logged: ReadonlySet<number>,
+  { extent }: Extent,
+): string[] {
+  if (extent !== 'all') return [];
+  const phantoms = [...logged].filter((n) => !entries.has(n));
+  return phantoms.map((n) => `${schema}: transaction ${n} is in the log and was never committed`);
 }
 
 /** Without a log the index is all there is to look into. */
@@ -94,26 +114,33 @@ function notIndexed({ committed, progress }: Evidence): string[] {
   });
 }
 
-function incompleteTransactions(
-  { log, parked }: Evidence,
-  rows: ReadonlyMap<string, readonly LoggedEntry[]>,
-): string[] {
+function transactionOf(schema: string, { epoch, position }: ChangeRecord): string {
+  return `${schema} ${epoch} ${position.commitLsn}`;
+}
+
+function changesByTransaction(log: readonly LogEntry[]): ReadonlyMap<string, number> {
   const changes = new Map<string, number>();
-  const nameOf = (schema: string, { epoch, position }: ChangeRecord) =>
-    `${schema} ${epoch} ${position.commitLsn}`;
   const seen = new Set<string>();
-  for (const { record } of log ?? []) {
+  for (const { record } of log) {
     const id = `${record.schema} ${record.table} ${record.epoch} ${formatPosition(record.position)}`;
     if (record.action === 'M' || seen.has(id)) continue;
     seen.add(id); // what stands twice is for check D
-    const name = nameOf(record.schema, record);
+    const name = transactionOf(record.schema, record);
     changes.set(name, (changes.get(name) ?? 0) + 1);
   }
+  return changes;
+}
+
+function incompleteTransactions(
+  rows: ReadonlyMap<string, readonly LoggedEntry[]>,
+  changes: ReadonlyMap<string, number>,
+  parked: Evidence['parked'],
+): string[] {
   const found: string[] = [];
   for (const [schema, entries] of rows) {
     for (const { record, n, changes: expected } of entries) {
       const aside = parked.filter(({ commitLsn }) => commitLsn === record.position.commitLsn).length;
-      const there = (changes.get(nameOf(schema, record)) ?? 0) - 1;
+      const there = (changes.get(transactionOf(schema, record)) ?? 0) - 1;
       if (there === expected || (aside > 0 && there + aside >= expected)) continue;
       found.push(`${schema}: transaction ${n} made ${expected} changes, the log has ${there}`);
     }
@@ -212,24 +239,42 @@ function lateIn({ catchUp: { ms, boundMs } }: Evidence): string[] {
 
 /** H: an end says its code and remedy; what was parked is counted, logged and kept; nothing else was left out. */
 function silentIn({ visible }: Evidence): string[] {
-  const { exits, expectedExit, counters, expectedCounter, letters, lettersLogged, expectsLetters } = visible;
+  return [...unexpectedEnds(visible), ...silentLetters(visible), ...wrongCounters(visible)];
+}
+
+function unexpectedEnds({ exits, expectedExit }: Evidence['visible']): string[] {
   const found: string[] = [];
-  for (const { name, exitCode, codes, hasRemedy } of exits) {
-    const expected = expectedExit === null ? [] : [expectedExit.code, ...(expectedExit.also ?? [])];
-    const asExpected = exitCode === expectedExit?.exitCode && codes.some((code) => expected.includes(code));
-    if (!asExpected) found.push(`${name} ended with ${exitCode} (${codes.join(', ') || 'no code'})`);
+  for (const exit of exits) {
+    const { name, exitCode, codes, hasRemedy } = exit;
+    if (!isExpected(exit, expectedExit))
+      found.push(`${name} ended with ${exitCode} (${codes.join(', ') || 'no code'})`);
     else if (!hasRemedy) found.push(`${name} ended without saying what to do`);
   }
   if (expectedExit !== null && !exits.some(({ codes }) => codes.includes(expectedExit.code)))
     found.push(`nothing ended, although ${expectedExit.code} should have stopped it`);
+  return found;
+}
+
+function isExpected(
+  { exitCode, codes }: Evidence['visible']['exits'][number],
+  expected: Evidence['visible']['expectedExit'],
+): boolean {
+  if (expected === null || exitCode !== expected.exitCode) return false;
+  return codes.some((code) => code === expected.code || expected.also?.includes(code) === true);
+}
+
+function silentLetters({ counters, letters, lettersLogged, expectsLetters }: Evidence['visible']): string[] {
   const parked = counters.get('parked') ?? 0;
+  const found: string[] = [];
   if (expectsLetters && letters === 0) found.push('nothing was parked');
   if (!expectsLetters && letters > 0) found.push(`${letters} records were parked`);
   if (parked < letters) found.push(`${letters} dead letters, metrics count ${parked}`);
   if (lettersLogged < letters) found.push(`${letters} dead letters, the log names ${lettersLogged}`);
-  for (const [name, value] of counters) {
-    if (name === expectedCounter ? value === 0 : name !== 'parked' && value > 0)
-      found.push(`${name}: ${value}`);
-  }
   return found;
+}
+
+function wrongCounters({ counters, expectedCounter }: Evidence['visible']): string[] {
+  const others = [...counters].filter(([name]) => name !== 'parked');
+  const wrong = others.filter(([name, value]) => (name === expectedCounter ? value === 0 : value > 0));
+  return wrong.map(([name, value]) => `${name}: ${value}`);
 }

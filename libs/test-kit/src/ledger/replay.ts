@@ -97,17 +97,29 @@ function applyRow(state: State, table: ReplayedTable, record: ChangeRecord): voi
   const oldKey = keyOf(identity ?? columns ?? [], keyIds);
   const before = table.rows.get(oldKey);
   if (record.action !== 'I') table.rows.delete(oldKey);
-  const row: Row = new Map();
-  for (const { id, name, type, value } of columns ?? []) {
-    table.columns.set(id, { name, type });
-    row.set(id, textOf(value));
-  }
+  const row = rowOf(table, columns ?? []);
   const broken = brokenChain(table, record, { before, row });
   if (broken !== undefined) state.brokenChains.push(`${table.name} ${oldKey}: ${broken}`);
   if (columns === null) return;
-  const unchanged = [...table.columns].filter(([, { name }]) => record.unchanged.includes(name));
-  for (const [id] of unchanged) row.set(id, before?.get(id) ?? null);
+  keepUnchanged(table, record.unchanged, { before, row });
   table.rows.set(keyOf(columns, keyIds), row);
+}
+
+function keepUnchanged(
+  { columns }: ReplayedTable,
+  unchanged: readonly string[],
+  { before, row }: { readonly before: Row | undefined; readonly row: Row },
+): void {
+  for (const [id, { name }] of columns) if (unchanged.includes(name)) row.set(id, before?.get(id) ?? null);
+}
+
+function rowOf(table: ReplayedTable, columns: readonly RecordColumn[]): Row {
+  const row: Row = new Map();
+  for (const { id, name, type, value } of columns) {
+    table.columns.set(id, { name, type });
+    row.set(id, textOf(value));
+  }
+  return row;
 }
 
 /** Rows of a workload count their changes in `version`: one that is missing, doubled or out of turn shows in the next. */
