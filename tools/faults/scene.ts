@@ -13,6 +13,21 @@ import { Links } from './links.ts';
 
 const SCHEMAS = 4;
 
+/** Points that a process passes once, or seldom: the first hit counts. */
+const ONCE_A_LIFE: ReadonlySet<FailpointName> = new Set([
+  'source.start',
+  'source.checkpoint-before',
+  'source.checkpoint-after',
+  'kafka.fencing',
+  'kafka.id-taken',
+  'kafka.fenced',
+  'consumer.assigned',
+  'search.ddl-before',
+  'search.ddl-applied',
+  'search.ddl-after',
+  'search.truncated',
+]);
+
 /** Waits of the product, shortened: a fault is over in seconds. */
 const QUICK = {
   PGSTREAM_POSTGRES_LISTENER_EXP_BACKOFF_INITIAL_INTERVAL: '100ms',
@@ -140,7 +155,7 @@ export class Scene {
   async killAt(name: string, point: FailpointName, provoke?: () => Promise<void>): Promise<void> {
     await this.crew.stop(name, 'SIGKILL');
     const armed = this.system.product.withEnvironment({
-      PGSTREAM_FAILPOINTS: `${point}:kill:${this.random.int(0, 2)}`,
+      PGSTREAM_FAILPOINTS: `${point}:kill:${ONCE_A_LIFE.has(point) ? 0 : this.random.int(0, 2)}`,
     });
     const service = name.startsWith('producer') ? 'wal-producer' : 'search-indexer';
     this.crew.adopt(name, await armed.launch(service, name));
