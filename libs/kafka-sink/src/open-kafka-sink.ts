@@ -100,6 +100,7 @@ export async function openKafkaSink(options: KafkaSinkOptions): Promise<KafkaSin
     transactionalId: `pgstream-${settings.slotName}`,
     requestTimeoutMs: connection.requestTimeoutMs,
     deliveryTimeoutMs,
+    stallLimitMs: timing(settings, facts).stallLimitMs,
   });
   const log = new LogReader(cluster, deliveryTimeoutMs);
   const ending = new AbortController();
@@ -142,9 +143,11 @@ async function open(opening: Opening): Promise<KafkaSink> {
   });
   sender.heartbeat();
   await sender.until(() => sender.isIdle);
+  const { heartbeatMs, renewMs, tickMs } = timing(settings, facts);
   const timers = [
-    setInterval(() => void beat(cluster, sender), settings.heartbeatIntervalMs),
-    setInterval(() => sender.renew(), settings.renewIntervalMs),
+    setInterval(() => producer.tick(), tickMs),
+    setInterval(() => void beat(cluster, sender), heartbeatMs),
+    setInterval(() => sender.renew(), renewMs),
   ];
   for (const timer of timers) timer.unref();
   const release = () => {
@@ -183,8 +186,8 @@ async function beat(cluster: Cluster, sender: Sender): Promise<void> {
 
 /** Checks before it fences, so that a wrong configuration does not stop the right producer. */
 async function recover(opening: Opening): Promise<PartitionTail[]> {
-  const { settings, facts, routing, producer, log, ending } = opening;
-  const { topic, sourceId, isConfirmed, epoch, deliveryTimeoutMs } = settings;
+  const { settings, facts, routing, producer, log } = opening;
+  const { topic, sourceId, isConfirmed, epoch } = settings;
   const before = await readTails(log, facts.partitions, topic);
   await checkRouting(before, await findHeartbeats(log, before), { topic, sourceId, routing, isConfirmed });
   failpoint?.('kafka.fencing');
@@ -197,11 +200,47 @@ async function recover(opening: Opening): Promise<PartitionTail[]> {
   await producer.send(heartbeats);
   failpoint?.('kafka.fenced');
   const stranger = before.some(({ producerId }) => producerId >= 0n && producerId !== producer.producerId);
-  if (stranger) {
-    settings.onEvent({ kind: 'waiting_for_predecessor', waitMs: deliveryTimeoutMs });
-    await systemClock.sleep(deliveryTimeoutMs, ending.signal);
-  }
+  if (stranger) await outlast(opening);
   return await readTails(log, facts.partitions, topic);
+}
+
+/**
+ * The brokers must not forget us while we run, and what they may have forgotten must not write: an id that was renewed within
+ * a third of its time is known for two thirds more, and a process that stands still for a third writes nothing afterwards.
+ */
+function timing(settings: Settings, { expiry }: TopicFacts) {
+  const { transactionalIdMs, producerIdMs } = expiry;
+  const stallLimitMs = Math.floor(Math.min(transactionalIdMs, producerIdMs) / 3);
+  return {
+    stallLimitMs,
+    tickMs: Math.min(1000, Math.ceil(stallLimitMs / 4)),
+    heartbeatMs: Math.min(settings.heartbeatIntervalMs, Math.floor(producerIdMs / 3)),
+    renewMs: Math.min(settings.renewIntervalMs, Math.floor(transactionalIdMs / 3)),
+  };
+}
+
+/** What a producer that the fence does not reach may have sent has landed or never will. We stay known meanwhile. */
+async function outlast({
+  settings,
+  facts,
+  producer,
+  ending,
+}: Pick<Opening, 'settings' | 'facts' | 'producer' | 'ending'>): Promise<void> {
+  const { deliveryTimeoutMs, connection, onEvent } = settings;
+  const { stallLimitMs, renewMs, tickMs } = timing(settings, facts);
+  const waitMs = Math.min(deliveryTimeoutMs, stallLimitMs + connection.requestTimeoutMs);
+  onEvent({ kind: 'waiting_for_predecessor', waitMs });
+  const endMs = systemClock.now() + waitMs;
+  let renewAtMs = systemClock.now() + renewMs;
+  while (systemClock.now() < endMs) {
+    // oxlint-disable-next-line no-await-in-loop -- until the time is over
+    await systemClock.sleep(Math.min(tickMs, endMs - systemClock.now()), ending.signal);
+    producer.tick();
+    if (systemClock.now() < renewAtMs) continue;
+    renewAtMs += renewMs;
+    // oxlint-disable-next-line no-await-in-loop -- see above
+    await producer.renew();
+  }
 }
 
 /** The broker may hand out another producer id after a long idle time; then nobody else may have written meanwhile. */
@@ -210,10 +249,9 @@ async function renew(
   queues: readonly PartitionQueue[],
 ): Promise<void> {
   const known = producer.producerId;
-  await producer.init();
+  await producer.renew();
   if (producer.producerId === known) return;
-  settings.onEvent({ kind: 'waiting_for_predecessor', waitMs: settings.deliveryTimeoutMs });
-  await systemClock.sleep(settings.deliveryTimeoutMs, ending.signal);
+  await outlast({ settings, facts, producer, ending });
   const tails = await readTails(log, facts.partitions, settings.topic);
   const strange = tails.find(({ dataOffset }, partition) => dataOffset !== queues[partition]?.dataOffset);
   if (strange === undefined) return;

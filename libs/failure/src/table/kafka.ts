@@ -56,6 +56,13 @@ export const KAFKA_ERRORS = {
     summary: 'A newer producer of the same slot has taken over the topic.',
     action: 'None if a successor is meant to run; otherwise find the other process that uses this slot.',
   },
+  KAFKA_PRODUCER_STALLED: {
+    disposition: 'halt',
+    summary:
+      'This process stood still for so long that the brokers may have forgotten it, and a successor may be at work.',
+    action:
+      'None: started again it reads what the log holds. See why it was stopped or swapped out; transactional.id.expiration.ms and producer.id.expiration.ms of the brokers set the limit.',
+  },
   KAFKA_SEQUENCE_LOST: {
     disposition: 'retry',
     summary: 'The broker no longer knows what this producer wrote; the end of the log is read again.',

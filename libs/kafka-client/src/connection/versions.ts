@@ -9,7 +9,7 @@ const NEEDED: Readonly<Record<number, { readonly name: string; readonly version:
   2: { name: 'ListOffsets', version: 1 },
   3: { name: 'Metadata', version: 10 },
   10: { name: 'FindCoordinator', version: 1 },
-  22: { name: 'InitProducerId', version: 1 },
+  22: { name: 'InitProducerId', version: 3 },
 };
 
 /** @throws {PipelineError} `KAFKA_REQUEST_REFUSED` for a broker that does not speak them; it answers before SASL. */

@@ -4,6 +4,7 @@ import { mayRetry, type Cluster } from '../connection/cluster.ts';
 import { untilDeadline } from '../connection/deadline.ts';
 import { refusal } from '../connection/kafka-errors.ts';
 import { brokerError } from '../protocol/error-codes.ts';
+import { StallGuard } from './stall-guard.ts';
 import { stampBatch } from '../protocol/record-batch-writer.ts';
 import {
   initProducerIdRequest,
@@ -11,6 +12,7 @@ import {
   readProducerId,
   readProduce,
   type ProduceAnswer,
+  type ProducerIdentity,
 } from '../protocol/requests.ts';
 
 export interface IdempotentProducerOptions {
@@ -21,6 +23,8 @@ export interface IdempotentProducerOptions {
   readonly requestTimeoutMs: number;
   /** From the first attempt; then the producer is dead and only reading the log tells what it holds. */
   readonly deliveryTimeoutMs: number;
+  /** A process that stood still for longer may have been forgotten by the brokers, and sends nothing more. Default: for ever. */
+  readonly stallLimitMs?: number;
 }
 
 /** A finished batch of one partition. */
@@ -49,6 +53,7 @@ export class IdempotentProducer {
   readonly #options: IdempotentProducerOptions;
   readonly #sequences = new Map<number, number>();
   readonly #busy = new Set<number>();
+  readonly #stall: StallGuard;
   #producerId = -1n;
   #producerEpoch = -1;
   #failure: PipelineError | undefined;
@@ -56,6 +61,7 @@ export class IdempotentProducer {
   constructor(options: IdempotentProducerOptions) {
     this.#options = options;
     this.#cluster = options.cluster;
+    this.#stall = new StallGuard(options.stallLimitMs ?? Infinity);
   }
 
   get producerId(): bigint {
@@ -77,9 +83,29 @@ export class IdempotentProducer {
    * The broker refuses the old epoch in a partition once one batch of the new epoch was written to it.
    */
   async init(): Promise<void> {
+    await this.#init(undefined);
+  }
+
+  /**
+   * Raises the epoch of the producer id that we have. Nothing may be outstanding.
+   * @throws {PipelineError} KAFKA_PRODUCER_FENCED where another producer of this name came in between: it is not locked out.
+   */
+  async renew(): Promise<void> {
+    const { producerId, producerEpoch } = this;
+    await this.#init({ producerId, producerEpoch });
+  }
+
+  /** Says that the process runs: to be called more often than `stallLimitMs`. */
+  tick(): void {
+    this.#stall.tick();
+  }
+
+  async #init(renewed: ProducerIdentity | undefined): Promise<void> {
     this.#assertIdle();
+    if (renewed === undefined) this.#stall.tick();
+    this.#stall.check();
     const { transactionalId, deliveryTimeoutMs } = this.#options;
-    const request = initProducerIdRequest(transactionalId, TRANSACTION_TIMEOUT_MS);
+    const request = initProducerIdRequest(transactionalId, TRANSACTION_TIMEOUT_MS, renewed);
     const identity = await untilDeadline(this.#cluster, deliveryTimeoutMs, async () => {
       const answer =
         transactionalId === null
@@ -138,6 +164,7 @@ export class IdempotentProducer {
 
   /** Sends to each leader at once; throws after every leader has answered or failed, so that no answer is overtaken. */
   async #attempt(outstanding: readonly Outstanding[]): Promise<void> {
+    this.#stall.check();
     const byLeader = new Map<number, Outstanding[]>();
     for (const batch of outstanding) {
       const leader = this.#cluster.leaderOf(batch.partition);

@@ -72,21 +72,33 @@ export function readCoordinator(answer: WireReader): { errorCode: number; host: 
   return { errorCode, host: answer.string() ?? '', port: answer.int32() };
 }
 
+export interface ProducerIdentity {
+  readonly producerId: bigint;
+  readonly producerEpoch: number;
+}
+
+/**
+ * Version 3: the first that takes the identity to be renewed. With it the coordinator refuses where another producer of this
+ * name came in between; without it it locks out whoever was there.
+ */
 export function initProducerIdRequest(
   transactionalId: string | null,
   transactionTimeoutMs: number,
+  renewed: ProducerIdentity = { producerId: -1n, producerEpoch: -1 },
 ): ApiRequest {
-  const body = new WireWriter().string(transactionalId).int32(transactionTimeoutMs).finish();
-  return { key: 22, version: 1, body };
+  const body = new WireWriter();
+  if (transactionalId === null) body.uvarint(0);
+  else body.compactString(transactionalId);
+  body.int32(transactionTimeoutMs).int64(renewed.producerId).int16(renewed.producerEpoch).uvarint(0);
+  return { key: 22, version: 3, flexible: true, body: body.finish() };
 }
 
-export function readProducerId(answer: WireReader): {
-  errorCode: number;
-  producerId: bigint;
-  producerEpoch: number;
-} {
+export function readProducerId(answer: WireReader): ProducerIdentity & { readonly errorCode: number } {
   answer.int32();
-  return { errorCode: answer.int16(), producerId: answer.int64(), producerEpoch: answer.int16() };
+  const errorCode = answer.int16();
+  const identity = { producerId: answer.int64(), producerEpoch: answer.int16() };
+  answer.skipTags();
+  return { errorCode, ...identity };
 }
 
 export interface ProducePart {

@@ -26,7 +26,19 @@ export interface TopicFacts {
   readonly partitions: number;
   readonly maxMessageBytes: number;
   readonly created: boolean;
+  /** How long the brokers remember a producer that does nothing. */
+  readonly expiry: ProducerExpiry;
 }
+
+export interface ProducerExpiry {
+  /** `transactional.id.expiration.ms`: after that the fence gets another producer id. */
+  readonly transactionalIdMs: number;
+  /** `producer.id.expiration.ms`: after that a partition takes any epoch. */
+  readonly producerIdMs: number;
+}
+
+/** What brokers have unless configured; assumed where their configuration may not be read. */
+const DEFAULT_EXPIRY: ProducerExpiry = { transactionalIdMs: 604_800_000, producerIdMs: 86_400_000 };
 
 /** What a broker takes where its configuration may not be read. */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588;
@@ -54,7 +66,8 @@ export async function ensureTopic(
       const detail = `Topic ${options.topic} has ${partitions} partitions, ${wanted} are configured.`;
       throw new PipelineError('KAFKA_TOPIC_UNFIT', { detail });
     }
-    return { partitions, created, maxMessageBytes: await maxMessageBytes(admin, options.topic) };
+    const limit = await maxMessageBytes(admin, options.topic);
+    return { partitions, created, maxMessageBytes: limit, expiry: await producerExpiry(admin) };
   } catch (cause) {
     throw adminFailure(cause, options.topic);
   } finally {
@@ -92,16 +105,36 @@ async function partitionCount(admin: Admin, topic: string): Promise<number> {
 
 async function maxMessageBytes(admin: Admin, topic: string): Promise<number> {
   const name = 'max.message.bytes';
+  const found = await settingsOf(admin, { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }, [name]);
+  return Number(found.get(name) ?? DEFAULT_MAX_MESSAGE_BYTES);
+}
+
+async function producerExpiry(admin: Admin): Promise<ProducerExpiry> {
+  const { brokers } = await admin.describeCluster();
+  const type = kafkajs.ConfigResourceTypes.BROKER;
+  const names = ['transactional.id.expiration.ms', 'producer.id.expiration.ms'] as const;
+  const found = await settingsOf(admin, { type, name: String(brokers[0]?.nodeId ?? '') }, names);
+  return {
+    transactionalIdMs: Number(found.get(names[0]) ?? DEFAULT_EXPIRY.transactionalIdMs),
+    producerIdMs: Number(found.get(names[1]) ?? DEFAULT_EXPIRY.producerIdMs),
+  };
+}
+
+/** Empty where they may not be read: that permission is a separate one. */
+async function settingsOf(
+  admin: Admin,
+  resource: { readonly type: kafkajs.ConfigResourceTypes; readonly name: string },
+  configNames: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
   try {
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
-      resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }],
+      resources: [{ ...resource, configNames: [...configNames] }],
     });
-    const entry = resources[0]?.configEntries.find(({ configName }) => configName === name);
-    return Number(entry?.configValue ?? DEFAULT_MAX_MESSAGE_BYTES);
+    const entries = resources[0]?.configEntries ?? [];
+    return new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
   } catch (cause) {
-    // The permission to read settings is a separate one; the smallest usual limit is always safe.
-    if (typeOf(cause).endsWith('AUTHORIZATION_FAILED')) return DEFAULT_MAX_MESSAGE_BYTES;
+    if (typeOf(cause).endsWith('AUTHORIZATION_FAILED')) return new Map();
     throw cause;
   }
 }
