@@ -165,7 +165,10 @@ export class RowWriter {
     const { table, id, batch } = change;
     const isMoved = old !== undefined && old !== id;
     // What it took from the old document must be durable before that is deleted.
-    if (this.#behindRows.hold(change, this.#versionText, row.previous) && isMoved) return 'parked';
+    if (this.#behindRows.hold(change, this.#versionText, row.previous) && isMoved) {
+      this.#parked.flushFirst();
+      return 'parked';
+    }
     if (isMoved) this.#delete(table, old, batch, row);
     return null;
   }

@@ -184,7 +184,7 @@ export class SearchSink implements Sink {
         await this.#fetchPrevious(batch, at, signal);
         return false;
       case 'parked':
-        await this.#keepParked(ticket, signal);
+        if (this.#parking.keys.isFlushDue) await this.#keepParked(ticket, signal);
         await this.#parking.fetch(this.#writer, batch, at, signal);
         return false;
       case 'undecodable':

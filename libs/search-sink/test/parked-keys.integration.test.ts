@@ -400,3 +400,27 @@ test('a key is parked before its batch settles, whatever the store does meanwhil
   expect((await parked(r)).map(({ id }) => id)).toEqual(['1']);
   expect(r.letters.map(({ identity }: DeadLetter) => identity)).toEqual(['1']);
 });
+
+test('many changes of many parked keys in one batch: the newest of each is kept, and the others flow', async () => {
+  await using r = strict();
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  const ids = Array.from({ length: 1200 }, (_, i) => i);
+  await r.write(
+    ids.map((id) => r.log.insert(orders, { id: n(id), note: id % 2 === 0 ? 'x' : '1', big: 'big' })),
+  );
+  r.log.commit();
+  const changes = (note: string) =>
+    ids.map((id) => r.log.update(orders, { id: n(id), note }, { unchanged: ['big'] }));
+  await r.write([...changes('2'), ...changes('3')]);
+  const counted = await lettersOf(r).countAll();
+  expect([counted, r.counts.get('coalesced'), r.counts.get('parkedKeys')]).toEqual([600, 1200, 600]);
+  const outcomes = new Set<string>();
+  const letters = lettersOf(r);
+  for await (const page of letters.list())
+    for (const { outcome } of await letters.retry(page)) outcomes.add(outcome);
+  expect([...outcomes]).toEqual(['released']);
+  const { count } = await r.store.json<{ count: number }>('GET', `/${r.schema}.orders/_count`, {
+    query: { q: 'note:3 AND big:big' },
+  });
+  expect(count).toBe(1200);
+});

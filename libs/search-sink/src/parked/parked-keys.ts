@@ -63,6 +63,7 @@ export class ParkedKeys {
   /** Of the batch at hand; `null` where the store has no entry any more. */
   readonly #touched = new Map<string, Touched | null>();
   #heldBytes = 0;
+  #isDue = false;
 
   constructor(options: ParkedKeysOptions) {
     this.#store = options.store;
@@ -148,6 +149,16 @@ export class ParkedKeys {
     });
   }
 
+  /** What is held is to be durable before the next row. */
+  get isFlushDue(): boolean {
+    return this.#isDue || this.#heldBytes > MAX_HELD_BYTES;
+  }
+
+  /** The next row deletes what a held state was made of: {@link flush} comes first. */
+  flushFirst(): void {
+    this.#isDue = true;
+  }
+
   /** Whether {@link flush} has something to do. */
   get isDirty(): boolean {
     for (const touched of this.#touched.values()) if (isChanged(touched)) return true;
@@ -175,6 +186,7 @@ export class ParkedKeys {
       }
       failpoint?.('parked.held');
       this.#heldBytes = 0;
+      this.#isDue = false;
       return freed;
     });
   }
@@ -212,6 +224,7 @@ export class ParkedKeys {
   clear(): void {
     this.#touched.clear();
     this.#heldBytes = 0;
+    this.#isDue = false;
   }
 
   /**

@@ -42,6 +42,8 @@ export interface ParkingOptions {
 const PROBES = 100;
 /** How far ahead entries are read in one request. */
 const LOOK_AHEAD = 500;
+/** Documents may be large. */
+const MAX_DOCUMENTS = 20;
 
 /**
  * What the running sink does about parked keys: parks them when a bulk is refused, and releases them when the table,
@@ -135,11 +137,12 @@ export class Parking {
     signal: AbortSignal,
   ): Promise<void> {
     const wanted: WantedEntry[] = [];
+    let documents = 0;
     const end = Math.min(batch.count, at + LOOK_AHEAD);
     for (let i = at; i < end && wanted.length < LOOK_AHEAD; i += 1) {
       const more = writer.parkedOf(batch, i);
-      // Documents may be large, and are read one row at a time.
-      if (i > at && more.some(({ document }) => document)) break;
+      documents += more.filter(({ document }) => document).length;
+      if (i > at && documents > MAX_DOCUMENTS) break;
       wanted.push(...more);
     }
     await this.keys.load(wanted, signal);

@@ -1,4 +1,10 @@
-import { countDeadLetters, databaseStatus, type DatabaseStatus } from '@pgstream/assembly';
+import {
+  countDeadLetters,
+  databaseStatus,
+  type DatabaseStatus,
+  type PgstreamConfig,
+} from '@pgstream/assembly';
+import { PipelineError } from '@pgstream/failure';
 import type { Command } from 'commander';
 import { invocationOf, type CliContext, type Done } from '../cli-context.ts';
 import { addSettingFlags } from '../flags.ts';
@@ -14,13 +20,23 @@ export function addStatus(program: Command, context: CliContext, done: Done): vo
   command.action(async () => {
     const { config, printer } = invocationOf(command, context, 'postgres');
     const status = await databaseStatus(config, context.migrationsDir);
-    const deadLetters = await countDeadLetters(config);
+    const deadLetters = await parkedIn(config);
     printer.result(describe(status, deadLetters), { ...status, deadLetters });
-    if (!status.ready || (deadLetters ?? 0) > 0) done.exitCode = 1;
+    if (!status.ready || (deadLetters !== null && deadLetters !== 0)) done.exitCode = 1;
   });
 }
 
-function describe(status: DatabaseStatus, deadLetters: number | null): string {
+/** `null` where no store is configured; what is wrong where one cannot be asked. */
+async function parkedIn(config: PgstreamConfig): Promise<number | string | null> {
+  try {
+    return await countDeadLetters(config);
+  } catch (error) {
+    if (error instanceof PipelineError) return `not known: ${error.message}`;
+    throw error;
+  }
+}
+
+function describe(status: DatabaseStatus, deadLetters: number | string | null): string {
   const { migrations, publications, reader } = status;
   return renderPairs([
     ['database', status.database],
