@@ -29,7 +29,7 @@ export const GENERAL_ERRORS = {
     disposition: 'park',
     summary: 'A record does not have the form of the event contract.',
     action:
-      'Read the dead letter; see who else writes to the topic; correct the writer and retry the letter.',
+      'Read the dead letter (`pgstream dead-letters show`); see who else writes to the topic; correct the writer, let the row change again, discard the letter.',
   },
   RECORDING_UNREADABLE: {
     disposition: 'halt',

@@ -78,7 +78,8 @@ export const KAFKA_ERRORS = {
   KAFKA_RECORD_TOO_LARGE: {
     disposition: 'park',
     summary: 'A record is larger than the topic takes.',
-    action: "Raise the topic's max.message.bytes and retry the dead letter.",
+    action:
+      "Raise the topic's max.message.bytes, let the row change once more (`pgstream dead-letters retry` prints the UPDATE), discard the letter.",
   },
   KAFKA_REQUEST_REFUSED: {
     disposition: 'halt',

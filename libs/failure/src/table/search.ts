@@ -63,11 +63,12 @@ export const SEARCH_ERRORS = {
     disposition: 'park',
     summary: 'The search store refuses requests of this size (413).',
     action:
-      'None: the sink splits the bulk; a single document that is too large is parked. See http.max_content_length.',
+      'None: the sink splits the bulk; a single document that is too large parks its key. See http.max_content_length.',
   },
   SEARCH_DOCUMENT_REFUSED: {
     disposition: 'park',
     summary: 'The search store refuses this document for good.',
-    action: 'Read the reason in the dead letter, correct mapping or settings of the index, retry the letter.',
+    action:
+      'Its key is parked. Read the reason (`pgstream dead-letters show`), correct mapping, settings or row, then `pgstream dead-letters retry`.',
   },
 } as const satisfies Record<string, ErrorSpec>;
