@@ -14,7 +14,8 @@ import { KafkaSink } from './kafka-sink.ts';
 import type { Keying } from './key.ts';
 import { PartitionQueue } from './partition-queue.ts';
 import { checkRouting, findHeartbeats, readTails, type PartitionTail } from './recovery.ts';
-import { heartbeatBatch, Sender } from './sender.ts';
+import { heartbeatBatch } from './round.ts';
+import { Sender } from './sender.ts';
 
 export interface KafkaSinkOptions {
   readonly connection: KafkaConnectionOptions;
@@ -126,7 +127,8 @@ async function open(opening: Opening): Promise<KafkaSink> {
   const tails = await recover(opening);
   settings.onEvent({ kind: 'recovered', tails, producerEpoch: producer.producerEpoch });
   const maxBatchBytes = Math.min(settings.maxBatchBytes, Math.floor(facts.maxMessageBytes * 0.9));
-  const limits = { maxBatchBytes, maxBatchRecords: settings.maxBatchRecords };
+  const { maxBatchRecords, compression: codec } = settings;
+  const limits = { maxBatchBytes, maxBatchRecords, codec };
   const queues = tails.map((tail) => new PartitionQueue(tail.partition, limits, tail));
   const sender = new Sender({
     cluster,
@@ -134,7 +136,6 @@ async function open(opening: Opening): Promise<KafkaSink> {
     log,
     queues,
     routing,
-    codec: settings.compression,
     maxQueueBytes: settings.maxQueueBytes,
     maxMessageBytes: facts.maxMessageBytes,
     sourceId: settings.sourceId,

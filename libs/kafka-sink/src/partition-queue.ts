@@ -1,4 +1,5 @@
-import { RecordBatchWriter } from '@pgstream/kafka-client';
+import type { Buffer } from 'node:buffer';
+import { RecordBatchWriter, type BatchCodec } from '@pgstream/kafka-client';
 import type { DeadLetter, Lsn, Position } from '@pgstream/wal-event';
 import type { Delivery } from './delivery.ts';
 
@@ -9,23 +10,41 @@ export interface QueuedBatch {
   readonly deliveries: Delivery[];
   /** As the queue bound counts them. */
   bytes: number;
-  /** The position of the last record, once nothing more is added. */
-  end: QueuedPosition | undefined;
+  /** Set once nothing more is added. */
+  sealed: SealedBatch | undefined;
   /** Of a batch of one record that may be too large for the topic. */
   letter: (() => DeadLetter) | undefined;
 }
 
-export interface QueueLimits {
+/** Nothing more is added, and what goes over the wire is made, or being made on another thread. */
+export interface SealedBatch {
+  readonly batch: Buffer | Promise<Buffer>;
+  readonly count: number;
+  /** Bytes before compression. */
+  readonly length: number;
+  /** The position of the last record. */
+  readonly end: QueuedPosition;
+  /** Whether `batch` is a view of the writer, which then is not used again before the batch is durable. */
+  readonly isView: boolean;
+}
+
+export interface QueueOptions {
   readonly maxBatchBytes: number;
   readonly maxBatchRecords: number;
+  readonly codec: BatchCodec;
 }
+
+/** Compressed or not, below this the codec costs more than it saves. */
+const MIN_COMPRESSED_BYTES = 1024;
+/** From here on compression runs on another thread, beside the encoding of what comes next. */
+const MIN_ASIDE_BYTES = 32 * 1024;
 
 export interface QueuedPosition {
   readonly epoch: number;
   readonly position: Position | null;
 }
 
-/** Writers kept for reuse by one queue: the batch in flight, the open one and one more. */
+/** Writers kept for reuse by one queue: the open one, the one under compression and one more. */
 const MAX_SPARE_WRITERS = 3;
 /** Larger buffers are left to the garbage collector. */
 const MAX_SPARE_BYTES = 2 * 1024 * 1024;
@@ -42,7 +61,7 @@ export class PartitionQueue {
   /** A heartbeat goes out before the next batch. */
   isHeartbeatDue = false;
   bytesSinceHeartbeat = 0;
-  readonly #limits: QueueLimits;
+  readonly #options: QueueOptions;
   readonly #batches: QueuedBatch[] = [];
   readonly #spare: RecordBatchWriter[] = [];
   #inFlight: QueuedBatch | undefined;
@@ -55,11 +74,11 @@ export class PartitionQueue {
 
   constructor(
     partition: number,
-    limits: QueueLimits,
+    options: QueueOptions,
     start: QueuedPosition & { readonly dataOffset: bigint },
   ) {
     this.partition = partition;
-    this.#limits = limits;
+    this.#options = options;
     this.dataOffset = start.dataOffset;
     this.durable = { epoch: start.epoch, position: start.position };
     if (start.position === null) return;
@@ -105,18 +124,19 @@ export class PartitionQueue {
 
   /** The batch that takes a record of `size` bytes next. Large records travel alone. */
   batchFor(size: number): QueuedBatch {
-    const { maxBatchBytes, maxBatchRecords } = this.#limits;
+    const { maxBatchBytes, maxBatchRecords } = this.#options;
     const open = this.#batches.at(-1);
     if (open !== undefined) {
       const { writer } = open;
       if (writer.length + size <= maxBatchBytes && writer.count < maxBatchRecords) return open;
-      open.end = this.position;
+      // Compressed while the batches in front of it are under way
+      this.#seal(open);
     }
     const fresh: QueuedBatch = {
       writer: this.#spare.pop() ?? new RecordBatchWriter(),
       deliveries: [],
       bytes: 0,
-      end: undefined,
+      sealed: undefined,
       letter: undefined,
     };
     this.#batches.push(fresh);
@@ -132,22 +152,21 @@ export class PartitionQueue {
   }
 
   /** The oldest batch leaves for the wire. */
-  take(): QueuedBatch | undefined {
-    const batch = this.#batches.shift();
-    if (batch !== undefined) batch.end ??= this.position;
-    this.#inFlight = batch;
-    this.isBusy = batch !== undefined;
-    return batch;
+  take(): { readonly queued: QueuedBatch; readonly sealed: SealedBatch } | undefined {
+    const queued = this.#batches.shift();
+    if (queued === undefined) return undefined;
+    this.#inFlight = queued;
+    this.isBusy = true;
+    return { queued, sealed: queued.sealed ?? this.#seal(queued) };
   }
 
-  /** The batch in flight is durable: from here its writer may be used again. */
-  finish(batch: QueuedBatch): void {
+  /** The batch in flight is durable. */
+  finish({ writer, sealed }: QueuedBatch): void {
     this.#inFlight = undefined;
     this.isBusy = false;
-    this.durable = batch.end ?? this.durable;
-    if (this.#spare.length >= MAX_SPARE_WRITERS || batch.writer.byteCapacity > MAX_SPARE_BYTES) return;
-    batch.writer.reset();
-    this.#spare.push(batch.writer);
+    if (sealed === undefined) return;
+    this.durable = sealed.end;
+    if (sealed.isView) this.#reuse(writer);
   }
 
   fail(cause: unknown): void {
@@ -157,5 +176,28 @@ export class PartitionQueue {
     ]) {
       for (const delivery of batch.deliveries) delivery.fail(cause);
     }
+  }
+
+  #seal(queued: QueuedBatch): SealedBatch {
+    const { writer } = queued;
+    const { count, length } = writer;
+    const codec = length < MIN_COMPRESSED_BYTES ? 'none' : this.#options.codec;
+    const isView = codec === 'none';
+    // A small batch is worth no trip to another thread.
+    const isAside = !isView && length >= MIN_ASIDE_BYTES;
+    const batch = isAside ? writer.finishAside(codec) : writer.finish(codec);
+    const reuse = () => this.#reuse(writer);
+    // A failure is met by whoever sends the batch.
+    if (batch instanceof Promise) batch.then(reuse, () => {});
+    else if (!isView) reuse();
+    const sealed = { batch, count, length, end: this.position, isView };
+    queued.sealed = sealed;
+    return sealed;
+  }
+
+  #reuse(writer: RecordBatchWriter): void {
+    if (this.#spare.length >= MAX_SPARE_WRITERS || writer.byteCapacity > MAX_SPARE_BYTES) return;
+    writer.reset();
+    this.#spare.push(writer);
   }
 }

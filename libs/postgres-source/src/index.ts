@@ -1,6 +1,7 @@
 export type { SchemaHistoryPort, TableState } from './history-port.ts';
 export type { RelationColumn, RelationMessage, TypeMessage } from './pgoutput/messages.ts';
-export { PostgresSource, type PostgresSourceOptions } from './postgres-source.ts';
+export { PostgresSource } from './postgres-source.ts';
+export type { PostgresSourceOptions } from './source-options.ts';
 export { FlightRecorder, type FlightRecorderOptions } from './recorder/flight-recorder.ts';
 export { readRecording, type Recording, type RecordingHeader } from './recorder/recording-file.ts';
 export { describeRecording, replayRecording, type ReplayOutcome } from './recorder/replay.ts';

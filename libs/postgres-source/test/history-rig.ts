@@ -190,7 +190,7 @@ class Collector implements PgoutputHandler {
   row(row: DecodedRow): void {
     const { message } = this.#relations.get(row.relationOid)!;
     const tuple = row.newTuple >= 0 ? row.newTuple : row.oldTuple;
-    const values = rowValues(row.frame, tuple, message.columns);
+    const values = rowValues(row.bytes, tuple, message.columns);
     if (message.schema === 'pgstream') {
       const at = this.#at(1);
       this.#seq += 1;

@@ -36,13 +36,8 @@ export {
   type RecordValue,
 } from './change-record.ts';
 export type { ColumnValues } from './column-path.ts';
-export {
-  RecordEncoder,
-  type MessageEvent,
-  type RowEvent,
-  type TransactionHead,
-  type TruncateEvent,
-} from './record-encoder.ts';
+export { RecordEncoder } from './record-encoder.ts';
 export { RecordFormatError } from './record-format-error.ts';
 export { RecordReader } from './record-reader.ts';
+export type { MessageEvent, RowEvent, TransactionHead, TruncateEvent } from './source-events.ts';
 export { TableTemplate } from './table-template.ts';

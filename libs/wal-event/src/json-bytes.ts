@@ -3,8 +3,8 @@ import type { Buffer } from 'node:buffer';
 const BACKSLASH = 0x5c;
 const QUOTE = 0x22;
 const HEX = '0123456789abcdef';
-/** Below this a loop beats the native call (measured on Node 22). */
-const COPY_BY_LOOP = 40;
+/** Below this a loop beats the native call, which takes 15 ns for any of our sizes (measured on Node 22). */
+const COPY_BY_LOOP = 16;
 const SCAN_BY_LOOP = 96;
 
 /** Copies `source` into `target` at `at`; answers the end. The caller has reserved the room. */
@@ -16,40 +16,41 @@ export function put(target: Buffer, at: number, source: Buffer): number {
 }
 
 /** Copies `source[from, to)` into `target` at `at`; answers the end. */
-export function putRange(target: Buffer, at: number, source: Buffer, range: ByteRange): number {
-  const { from, to } = range;
+// oxlint-disable-next-line max-params -- called once per column on the hot path
+export function putRange(target: Buffer, at: number, source: Buffer, from: number, to: number): number {
   if (to - from < COPY_BY_LOOP) for (let i = from; i < to; i++) target[at + i - from] = source[i] ?? 0;
   else source.copy(target, at, from, to);
   return at + to - from;
 }
 
-export interface ByteRange {
-  readonly from: number;
-  readonly to: number;
-}
-
 /** Writes a 32-bit word in upper-case hex without leading zeros, as PostgreSQL prints half an LSN. */
 export function putHex(target: Buffer, at: number, word: number): number {
-  let end = at;
-  let started = false;
-  for (let shift = 28; shift >= 0; shift -= 4) {
-    const digit = (word >>> shift) & 15;
-    if (digit === 0 && !started && shift > 0) continue;
-    started = true;
-    target[end++] = digit < 10 ? 0x30 + digit : 0x37 + digit;
+  const digits = word === 0 ? 1 : (35 - Math.clz32(word)) >> 2;
+  let rest = word;
+  for (let i = at + digits - 1; i >= at; i--) {
+    const digit = rest & 15;
+    target[i] = digit < 10 ? 0x30 + digit : 0x37 + digit;
+    rest >>>= 4;
   }
-  return end;
+  return at + digits;
 }
 
 /** Writes a non-negative integer below 2^53 in decimal. */
 export function putInteger(target: Buffer, at: number, value: number): number {
-  if (value < 10) {
-    target[at] = 0x30 + value;
-    return at + 1;
+  if (value >= 1e9) {
+    const text = String(value);
+    for (let i = 0; i < text.length; i++) target[at + i] = text.charCodeAt(i);
+    return at + text.length;
   }
-  const text = String(value);
-  for (let i = 0; i < text.length; i++) target[at + i] = text.charCodeAt(i);
-  return at + text.length;
+  let digits = 1;
+  for (let power = 10; value >= power; power *= 10) digits++;
+  let rest = value | 0;
+  for (let i = at + digits - 1; i >= at; i--) {
+    const next = (rest / 10) | 0;
+    target[i] = 0x30 + rest - next * 10;
+    rest = next;
+  }
+  return at + digits;
 }
 
 /** The most bytes that `source[from, to)` can take as the inside of a JSON string: exact, for long values. */
@@ -63,8 +64,8 @@ export function escapedSize(source: Buffer, from: number, to: number): number {
 }
 
 /** Writes UTF-8 text as a JSON string with its quotes. Only what JSON demands is escaped, so `<` and U+2028 stay. */
-export function putJsonString(target: Buffer, at: number, source: Buffer, range: ByteRange): number {
-  const { from, to } = range;
+// oxlint-disable-next-line max-params -- called once per column on the hot path
+export function putJsonString(target: Buffer, at: number, source: Buffer, from: number, to: number): number {
   let p = at;
   target[p++] = QUOTE;
   if (to - from < SCAN_BY_LOOP) {
@@ -74,14 +75,15 @@ export function putJsonString(target: Buffer, at: number, source: Buffer, range:
       else p = putEscape(target, p, byte);
     }
   } else {
-    p = putLongText(target, p, source, range);
+    p = putLongText(target, p, source, from, to);
   }
   target[p++] = QUOTE;
   return p;
 }
 
 /** Copies the runs between escapes natively. */
-function putLongText(target: Buffer, at: number, source: Buffer, { from, to }: ByteRange): number {
+// oxlint-disable-next-line max-params -- see putJsonString
+function putLongText(target: Buffer, at: number, source: Buffer, from: number, to: number): number {
   let p = at;
   let run = from;
   for (let i = from; i < to; i++) {

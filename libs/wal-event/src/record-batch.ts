@@ -27,7 +27,7 @@ export interface RecordBatch<Checkpoint = unknown> {
   readonly tables: readonly TableRef[];
   readonly epoch: number;
   /** Present when everything of the lane up to the end of this batch may be confirmed once it has settled. */
-  readonly checkpoint?: Checkpoint;
+  readonly checkpoint?: Checkpoint | undefined;
   /**
    * Whether its lane is still ours, in the ownership under which the batch was read: a lane that was lost and came
    * back is another one. Absent where lanes cannot be lost. A sink asks before each attempt to write.
@@ -67,7 +67,7 @@ export class RecordBatchBuilder<Checkpoint = unknown> implements RecordBatch<Che
   subs: Uint8Array;
   commitTimesMs: Float64Array;
   readonly tables: TableRef[] = [];
-  checkpoint?: Checkpoint;
+  checkpoint: Checkpoint | undefined;
 
   constructor(byteCapacity: number, recordCapacity = 1024) {
     this.bytes = Buffer.allocUnsafeSlow(byteCapacity);
@@ -83,8 +83,8 @@ export class RecordBatchBuilder<Checkpoint = unknown> implements RecordBatch<Che
   reset(): void {
     this.count = 0;
     this.length = 0;
-    this.tables.length = 0;
-    delete this.checkpoint;
+    // not deleted: that would make every access to this object a look-up in a table
+    this.checkpoint = undefined;
   }
 
   /** Makes room for `size` more bytes. The buffer may move: read `bytes` again afterwards. */
@@ -107,9 +107,34 @@ export class RecordBatchBuilder<Checkpoint = unknown> implements RecordBatch<Che
     this.seqs[i] = record.seq;
     this.subs[i] = record.sub;
     this.commitTimesMs[i] = record.commitTimeMs;
-    this.tables.push(record.table);
+    this.tables[i] = record.table;
     this.length = end;
     this.count = i + 1;
+  }
+
+  /** Moves the records from `index` on to the empty batch `to`. */
+  // oxlint-disable-next-line complexity -- a default for each column that an index could miss
+  moveTail(index: number, to: RecordBatchBuilder): void {
+    const from = this.starts[index] ?? this.length;
+    to.reserve(this.length - from);
+    to.epoch = this.epoch;
+    this.bytes.copy(to.bytes, 0, from, this.length);
+    while (to.starts.length < this.count - index) to.#growArrays();
+    for (let i = index, n = 0; i < this.count; i++, n++) {
+      to.starts[n] = (this.starts[i] ?? 0) - from;
+      to.ends[n] = (this.ends[i] ?? 0) - from;
+      to.actions[n] = this.actions[i] ?? 0;
+      to.commitLsns[n] = this.commitLsns[i] ?? 0n;
+      to.seqs[n] = this.seqs[i] ?? 0;
+      to.subs[n] = this.subs[i] ?? 0;
+      to.commitTimesMs[n] = this.commitTimesMs[i] ?? 0;
+      const table = this.tables[i];
+      if (table !== undefined) to.tables[n] = table;
+    }
+    to.count = this.count - index;
+    to.length = this.length - from;
+    this.count = index;
+    this.length = from;
   }
 
   #growArrays(): void {

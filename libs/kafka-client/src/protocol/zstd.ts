@@ -1,5 +1,5 @@
-import type { Buffer } from 'node:buffer';
-import { promisify } from 'node:util';
+import { Buffer } from 'node:buffer';
+import type { TransformOptions } from 'node:stream';
 // A namespace: to name what an older Node does not export would stop the process before anything could be said about it.
 import * as zlib from 'node:zlib';
 import { PipelineError } from '@pgstream/failure';
@@ -7,26 +7,97 @@ import { PipelineError } from '@pgstream/failure';
 /** Node has zstd since 22.15. */
 export const HAS_ZSTD = 'zstdCompress' in zlib;
 
-const LEVEL_1 = HAS_ZSTD
-  ? { chunkSize: 128 * 1024, params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } }
+/**
+ * Level 1, and a window of 128 KiB: rows resemble their neighbours, so the log grows no larger than with the 512 KiB that the
+ * level asks for, and a context that fits the cache takes half the CPU (0.48 against 1.0 µs a row of 760 bytes).
+ */
+const PARAMS = HAS_ZSTD
+  ? { [zlib.constants.ZSTD_c_compressionLevel]: 1, [zlib.constants.ZSTD_c_windowLog]: 17 }
   : {};
-const aside = HAS_ZSTD ? promisify(zlib.zstdCompress) : undefined;
+const OUTPUT_CHUNK_BYTES = 128 * 1024;
 
 /** @throws {PipelineError} KAFKA_CODEC_UNSUPPORTED under a Node without zstd; so do all of these. */
 export function zstdCompressSync(body: Buffer): Buffer {
   requireZstd();
-  return zlib.zstdCompressSync(body, LEVEL_1);
+  return zlib.zstdCompressSync(body, { chunkSize: OUTPUT_CHUNK_BYTES, params: PARAMS });
 }
 
-/** On another thread. */
+/** On another thread, in a context that is used again. `body` must not change until this resolves. */
 export async function zstdCompress(body: Buffer): Promise<Buffer> {
   requireZstd();
-  return (await aside?.(body, LEVEL_1)) ?? body;
+  const lane = await borrowLane();
+  try {
+    const frame = await lane.compress(body);
+    giveBack(lane);
+    return frame;
+  } catch (cause) {
+    giveBack(undefined);
+    throw cause;
+  }
 }
 
 export function zstdDecompressSync(body: Buffer, options: { readonly maxOutputLength: number }): Buffer {
   requireZstd();
   return zlib.zstdDecompressSync(body, options);
+}
+
+/** One compression context: making one for each batch costs as much in page faults as the batch does. */
+class Lane {
+  readonly #stream = zlib.createZstdCompress(lanePlan());
+  #onError: (cause: unknown) => void = () => {};
+
+  constructor() {
+    this.#stream.on('error', (cause) => this.#onError(cause));
+  }
+
+  async compress(body: Buffer): Promise<Buffer> {
+    const stream = this.#stream;
+    await new Promise<void>((resolve, reject) => {
+      this.#onError = reject;
+      stream.write(body, (cause) => (cause ? reject(cause) : resolve()));
+    });
+    const parts: Buffer[] = [];
+    for (let part: unknown = stream.read(); Buffer.isBuffer(part); part = stream.read()) parts.push(part);
+    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+  }
+}
+
+/** Stream options that the types of zlib leave out are options all the same. */
+function lanePlan(): zlib.ZstdOptions & Pick<TransformOptions, 'readableHighWaterMark'> {
+  return {
+    params: PARAMS,
+    chunkSize: OUTPUT_CHUNK_BYTES,
+    // every write is a frame of its own
+    flush: zlib.constants.ZSTD_e_end,
+    // what comes out is taken when the frame is whole, so it must not make the stream wait
+    readableHighWaterMark: Number.MAX_SAFE_INTEGER,
+  };
+}
+
+/** As many as Node has threads for them; each holds about half a MiB. */
+const MAX_LANES = 4;
+const idle: Lane[] = [];
+const waiting: ((lane: Lane) => void)[] = [];
+let lanes = 0;
+
+async function borrowLane(): Promise<Lane> {
+  const lane = idle.pop();
+  if (lane !== undefined) return lane;
+  if (lanes < MAX_LANES) {
+    lanes += 1;
+    return new Lane();
+  }
+  return await new Promise((resolve) => {
+    waiting.push(resolve);
+  });
+}
+
+/** @param lane `undefined` for one that failed and is not used again */
+function giveBack(lane: Lane | undefined): void {
+  const next = waiting.shift();
+  if (next !== undefined) next(lane ?? new Lane());
+  else if (lane !== undefined) idle.push(lane);
+  else lanes -= 1;
 }
 
 function requireZstd(): void {

@@ -5,17 +5,17 @@ import type { RelationMessage, TypeMessage } from './messages.ts';
 import { rowValues } from './row-values.ts';
 
 type Seen =
-  | ['begin', bigint, bigint, number]
+  | ['begin', bigint, number, number]
   | ['commit', bigint, bigint]
   | ['relation', RelationMessage]
   | ['type', TypeMessage]
-  | ['row', Omit<DecodedRow, 'frame' | 'seq'>]
+  | ['row', Omit<DecodedRow, 'bytes' | 'seq' | 'size'>]
   | ['truncate', readonly number[], number, number]
   | ['message', LogicalMessage];
 
 class Recorder implements PgoutputHandler {
   readonly seen: Seen[] = [];
-  begin(lsn: bigint, timeUs: bigint, xid: number) {
+  begin(lsn: bigint, timeUs: number, xid: number) {
     this.seen.push(['begin', lsn, timeUs, xid]);
   }
   commit(lsn: bigint, endLsn: bigint) {
@@ -27,7 +27,7 @@ class Recorder implements PgoutputHandler {
   type(message: TypeMessage) {
     this.seen.push(['type', message]);
   }
-  row({ frame: _frame, seq: _seq, ...row }: DecodedRow) {
+  row({ bytes: _bytes, size: _size, seq: _seq, ...row }: DecodedRow) {
     this.seen.push(['row', row]);
   }
   truncate(oids: readonly number[], hi: number, lo: number) {
@@ -64,15 +64,15 @@ const tuple = (values: readonly (string | null | undefined)[]) =>
 const frame = (kind: string, ...parts: Buffer[]) =>
   Buffer.concat([Buffer.from('w'), u32(1), u32(2), u64(3n), u64(4n), Buffer.from(kind), ...parts]);
 
-function decode(bytes: Buffer): Seen[] {
+function decode(bytes: Buffer, from = 0, to = bytes.length): Seen[] {
   const recorder = new Recorder();
-  new PgoutputDecoder(recorder).decode(bytes);
+  new PgoutputDecoder(recorder).decode(bytes, from, to);
   return recorder.seen;
 }
 
 const ROW = { lsnHi: 1, lsnLo: 2, relationOid: 7 };
 const FRAMES: [string, Buffer, Seen[]][] = [
-  ['BEGIN', frame('B', u64(5n), u64(6n), u32(7)), [['begin', 5n, 6n, 7]]],
+  ['BEGIN', frame('B', u64(5n), u64(6n), u32(7)), [['begin', 5n, 6, 7]]],
   ['COMMIT', frame('C', u8(0), u64(5n), u64(6n), u64(7n)), [['commit', 5n, 6n]]],
   ['ORIGIN', frame('O', u64(5n), text('elsewhere')), []],
   [
@@ -133,10 +133,26 @@ test.each(FRAMES)(
   (_name, bytes) => {
     for (let length = 25; length < bytes.length; length++) {
       expect(refusal(bytes.subarray(0, length))?.code).toBe('PG_PROTOCOL');
+      // what follows in the read buffer would complete it
+      expect(refusal(bytes, 0, length)?.code).toBe('PG_PROTOCOL');
     }
     expect(refusal(Buffer.concat([bytes, u8(0)]))?.code).toBe('PG_PROTOCOL');
   },
 );
+
+test.each(FRAMES)('%s is read the same in the middle of a buffer', (_name, bytes, expected) => {
+  const before = Buffer.from('tu\0nt');
+  const seen = decode(Buffer.concat([before, bytes, bytes]), before.length, before.length + bytes.length);
+  expect(seen).toEqual(expected.map((one) => shifted(one, before.length)));
+});
+
+/** The same, `by` bytes later in its buffer. */
+function shifted(seen: Seen, by: number): Seen {
+  if (seen[0] !== 'row') return seen;
+  const { newTuple, oldTuple, ...rest } = seen[1];
+  const later = (offset: number) => (offset < 0 ? offset : offset + by);
+  return ['row', { ...rest, newTuple: later(newTuple), oldTuple: later(oldTuple) }];
+}
 
 test('a refusal says where, and nothing of the row', () => {
   const bytes = frame('I', u32(7), Buffer.from('N'), tuple(['secret']));
@@ -175,9 +191,9 @@ test('the values of any row are found again', () => {
 });
 
 /** Undefined for a frame that is read; any error but the typed one goes through. */
-function refusal(bytes: Buffer): PipelineError | undefined {
+function refusal(bytes: Buffer, from = 0, to = bytes.length): PipelineError | undefined {
   try {
-    decode(bytes);
+    decode(bytes, from, to);
     return undefined;
   } catch (error) {
     if (error instanceof PipelineError) return error;

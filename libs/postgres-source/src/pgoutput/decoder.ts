@@ -24,7 +24,7 @@ type MutableRow = { -readonly [K in keyof DecodedRow]: DecodedRow[K] };
 /** Receives the messages in the order of the stream. */
 export interface PgoutputHandler {
   /** @param commitTimeUs microseconds since 2000-01-01 UTC */
-  begin(commitLsn: bigint, commitTimeUs: bigint, xid: number): void;
+  begin(commitLsn: bigint, commitTimeUs: number, xid: number): void;
   commit(commitLsn: bigint, endLsn: bigint): void;
   relation(message: RelationMessage): void;
   type(message: TypeMessage): void;
@@ -35,8 +35,14 @@ export interface PgoutputHandler {
 
 /** Bytes of XLogData in front of the message: kind, start, end of WAL, send time. */
 export const HEADER = 25;
+/** Offset in a frame of what follows the kind and the relation of a row. */
+const BODY = HEADER + 5;
+/** Kinds of a tuple: new, the key columns of the old one, the whole old one. */
+const NEW = 0x4e;
+const OLD_KEY = 0x4b;
+const OLD_ROW = 0x4f;
 
-const NO_FRAME = Buffer.alloc(0);
+const NO_BYTES = Buffer.alloc(0);
 
 /**
  * Decodes XLogData frames of pgoutput, protocol version 1. Rows stay in the frame: the handler gets offsets.
@@ -45,13 +51,18 @@ const NO_FRAME = Buffer.alloc(0);
  */
 export class PgoutputDecoder {
   readonly #handler: PgoutputHandler;
+  /** The frame under decoding lies in `#bytes[#from, #to)`. */
+  #bytes: Buffer = NO_BYTES;
+  #from = 0;
+  #to = 0;
   readonly #row: MutableRow = {
     action: 0,
     relationOid: 0,
     lsnHi: 0,
     lsnLo: 0,
     seq: 0,
-    frame: NO_FRAME,
+    bytes: NO_BYTES,
+    size: 0,
     newTuple: -1,
     oldTuple: -1,
     oldKind: 0,
@@ -62,42 +73,57 @@ export class PgoutputDecoder {
     this.#handler = handler;
   }
 
-  /** @param frame one CopyData payload that begins with `w`; it may be reused as soon as this returns. */
+  /**
+   * @param bytes hold one CopyData payload that begins with `w`, from `from` to `to`: where it lies in the read buffer. They
+   *   may be reused as soon as this returns.
+   */
   // oxlint-disable-next-line complexity -- one jump per kind of message of the protocol
-  decode(frame: Buffer): void {
-    switch (frame[HEADER] ?? 0) {
+  decode(bytes: Buffer, from = 0, to = bytes.length): void {
+    this.#bytes = bytes;
+    this.#from = from;
+    this.#to = to;
+    switch (to - from > HEADER ? (bytes[from + HEADER] ?? 0) : 0) {
       case 0x49: // I
-        return this.#insert(frame);
+        return this.#insert();
       case 0x55: // U
-        return this.#update(frame);
+        return this.#update();
       case 0x44: // D
-        return this.#delete(frame);
+        return this.#delete();
       case 0x42: // B
-        return this.#begin(frame, new FrameReader(frame, HEADER + 1));
+        return this.#begin(this.#reader());
       case 0x43: // C
-        return this.#commit(new FrameReader(frame, HEADER + 1));
+        return this.#commit(this.#reader());
       case 0x52: // R
-        return this.#relation(frame, new FrameReader(frame, HEADER + 1));
+        return this.#relation(this.#reader());
       case 0x59: // Y
-        return this.#type(new FrameReader(frame, HEADER + 1));
+        return this.#type(this.#reader());
       case 0x54: // T
-        return this.#truncate(frame, new FrameReader(frame, HEADER + 1));
+        return this.#truncate(this.#reader());
       case 0x4d: // M
-        return this.#message(new FrameReader(frame, HEADER + 1));
+        return this.#message(this.#reader());
       case 0x4f: // O: where a replicated transaction came from; nothing of ours depends on it
-        return this.#origin(new FrameReader(frame, HEADER + 1));
+        return this.#origin(this.#reader());
       default:
-        throw malformed('an unknown kind of message', frame, HEADER);
+        throw this.#malformed('an unknown kind of message', HEADER);
     }
   }
 
-  #begin(frame: Buffer, reader: FrameReader): void {
+  #reader(): FrameReader {
+    return new FrameReader(this.#bytes, this.#from, this.#to, HEADER + 1);
+  }
+
+  /** @param at offset in the frame */
+  #malformed(what: string, at: number): Error {
+    return malformed(what, this.#bytes.subarray(this.#from, this.#to), at);
+  }
+
+  #begin(reader: FrameReader): void {
     const commitLsn = reader.uint64();
     const commitTimeUs = reader.int64();
     const xid = reader.uint32();
     reader.end();
     if (commitTimeUs > LAST_US || commitTimeUs < FIRST_US) {
-      throw malformed('a commit time outside the calendar', frame, HEADER + 9);
+      throw this.#malformed('a commit time outside the calendar', HEADER + 9);
     }
     this.#handler.begin(commitLsn, commitTimeUs, xid);
   }
@@ -125,13 +151,13 @@ export class PgoutputDecoder {
     this.#handler.type({ oid, schema, name });
   }
 
-  #relation(frame: Buffer, reader: FrameReader): void {
+  #relation(reader: FrameReader): void {
     const oid = reader.uint32();
     // pg_catalog travels as an empty name
     const schema = reader.text() || 'pg_catalog';
     const table = reader.text();
     const replicaIdentity = IDENTITIES.get(reader.uint8());
-    if (replicaIdentity === undefined) throw malformed('an unknown replica identity', frame, HEADER + 1);
+    if (replicaIdentity === undefined) throw this.#malformed('an unknown replica identity', HEADER + 1);
     const count = reader.uint16();
     const columns: RelationColumn[] = [];
     for (let i = 0; i < count; i++) {
@@ -142,13 +168,14 @@ export class PgoutputDecoder {
     this.#handler.relation({ oid, schema, table, replicaIdentity, columns });
   }
 
-  #truncate(frame: Buffer, reader: FrameReader): void {
+  #truncate(reader: FrameReader): void {
     const count = reader.uint32();
     reader.uint8(); // cascade, restart identity: the cascaded tables are listed, sequences are not replicated
-    if (count * 4 > frame.length) throw malformed('more relations than bytes', frame, HEADER + 1);
+    if (count * 4 > this.#to - this.#from) throw this.#malformed('more relations than bytes', HEADER + 1);
     const oids = Array.from({ length: count }, () => reader.uint32());
     reader.end();
-    this.#handler.truncate(oids, frame.readUInt32BE(1), frame.readUInt32BE(5));
+    const [bytes, from] = [this.#bytes, this.#from];
+    this.#handler.truncate(oids, bytes.readUInt32BE(from + 1), bytes.readUInt32BE(from + 5));
   }
 
   #message(reader: FrameReader): void {
@@ -160,50 +187,56 @@ export class PgoutputDecoder {
     this.#handler.message({ transactional, lsn, prefix, content });
   }
 
-  #insert(frame: Buffer): void {
-    if (frame[HEADER + 5] !== 0x4e) throw malformed('an insert without its new row', frame, HEADER + 5);
-    const row = this.#open(frame, 0x49);
-    row.newTuple = HEADER + 6;
-    this.#finish(this.#tuple(frame, HEADER + 6));
+  #insert(): void {
+    const row = this.#open(0x49);
+    const at = this.#from + BODY;
+    if (this.#bytes[at] !== NEW) throw this.#malformed('an insert without its new row', BODY);
+    row.newTuple = at + 1;
+    this.#finish(this.#tuple(at + 1));
   }
 
-  #update(frame: Buffer): void {
-    const row = this.#open(frame, 0x55);
-    let at = HEADER + 5;
-    const kind = frame[at];
+  #update(): void {
+    const row = this.#open(0x55);
+    let at = this.#from + BODY;
+    const kind = this.#bytes[at];
     let oldCount = -1;
-    if (kind === 0x4b || kind === 0x4f) {
+    if (kind === OLD_KEY || kind === OLD_ROW) {
       row.oldKind = kind;
       row.oldTuple = at + 1;
-      at = this.#tuple(frame, at + 1);
+      at = this.#tuple(at + 1);
       oldCount = row.columnCount;
     }
-    if (frame[at] !== 0x4e) throw malformed('an update without its new row', frame, at);
+    if (at >= this.#to || this.#bytes[at] !== NEW) {
+      throw this.#malformed('an update without its new row', at - this.#from);
+    }
     row.newTuple = at + 1;
-    const end = this.#tuple(frame, at + 1);
+    const end = this.#tuple(at + 1);
     if (oldCount >= 0 && oldCount !== row.columnCount) {
-      throw malformed('old and new row of different width', frame, at);
+      throw this.#malformed('old and new row of different width', at - this.#from);
     }
     this.#finish(end);
   }
 
-  #delete(frame: Buffer): void {
-    const kind = frame[HEADER + 5];
-    if (kind !== 0x4b && kind !== 0x4f) throw malformed('a delete without its old row', frame, HEADER + 5);
-    const row = this.#open(frame, 0x44);
+  #delete(): void {
+    const row = this.#open(0x44);
+    const at = this.#from + BODY;
+    const kind = this.#bytes[at];
+    if (kind !== OLD_KEY && kind !== OLD_ROW) throw this.#malformed('a delete without its old row', BODY);
     row.oldKind = kind;
-    row.oldTuple = HEADER + 6;
-    this.#finish(this.#tuple(frame, HEADER + 6));
+    row.oldTuple = at + 1;
+    this.#finish(this.#tuple(at + 1));
   }
 
-  #open(frame: Buffer, action: number): MutableRow {
-    if (frame.length < HEADER + 8) throw malformed('a row cut short', frame, frame.length);
+  #open(action: number): MutableRow {
+    const [bytes, from, size] = [this.#bytes, this.#from, this.#to - this.#from];
+    if (size < BODY + 3) throw this.#malformed('a row cut short', size);
     const row = this.#row;
     row.action = action;
-    row.frame = frame;
-    row.lsnHi = frame.readUInt32BE(1);
-    row.lsnLo = frame.readUInt32BE(5);
-    row.relationOid = frame.readUInt32BE(HEADER + 1);
+    row.bytes = bytes;
+    row.size = size;
+    row.lsnHi = bytes.readUInt32BE(from + 1);
+    row.lsnLo = bytes.readUInt32BE(from + 5);
+    row.relationOid = bytes.readUInt32BE(from + HEADER + 1);
     row.newTuple = -1;
     row.oldTuple = -1;
     row.oldKind = 0;
@@ -211,24 +244,24 @@ export class PgoutputDecoder {
   }
 
   #finish(end: number): void {
-    const row = this.#row;
-    if (end !== row.frame.length) throw malformed('bytes after the row', row.frame, end);
-    this.#handler.row(row);
+    if (end !== this.#to) throw this.#malformed('bytes after the row', end - this.#from);
+    this.#handler.row(this.#row);
   }
 
   /** The end of the TupleData at `at`; every value lies inside the frame. */
-  #tuple(frame: Buffer, at: number): number {
-    const size = frame.length;
-    if (at + 2 > size) throw malformed('a row cut short', frame, at);
-    const count = ((frame[at] ?? 0) << 8) | (frame[at + 1] ?? 0);
+  #tuple(at: number): number {
+    const [bytes, to] = [this.#bytes, this.#to];
+    if (at + 2 > to) throw this.#malformed('a row cut short', at - this.#from);
+    const count = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
     let o = at + 2;
     for (let i = 0; i < count; i++) {
-      const kind = frame[o++];
+      const kind = bytes[o++];
       if (kind === 0x6e || kind === 0x75) continue; // n: NULL, u: unchanged TOAST
-      if (kind !== 0x74 || o + 4 > size) throw malformed('not a value', frame, o - 1); // t: text
-      o += 4 + frame.readUInt32BE(o);
+      if (kind !== 0x74 || o + 4 > to) throw this.#malformed('not a value', o - 1 - this.#from); // t: text
+      o += 4 + bytes.readUInt32BE(o);
     }
-    if (o > size) throw malformed('a value past the end', frame, o);
+    // What lies behind the frame may have looked like values up to here
+    if (o > to) throw this.#malformed('a value past the end', o - this.#from);
     this.#row.columnCount = count;
     return o;
   }

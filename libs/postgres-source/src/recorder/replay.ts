@@ -59,8 +59,8 @@ export function replayRecording(
     }
   };
   const splitter = new CopySplitter({
-    copyData: (payload) => {
-      decodeFrame(decoder, payload);
+    copyData: (chunk, from, to) => {
+      decodeFrame(decoder, chunk.subarray(from, to));
       frames += 1;
     },
     other: () => undefined,
@@ -102,7 +102,7 @@ function decoding(header: Recording['header']) {
   for (const relation of header.relations) assembler.relation(relation);
   const cutOff = header.skippedBytes === 0 ? [] : header.lateRelations;
   for (const relation of cutOff) if (!known.has(relation.oid)) assembler.relation(relation);
-  encoder.begin({ commitLsn: 0n, commitTimeUs: 0n, xid: 0 });
+  encoder.begin({ commitLsn: 0n, commitTimeUs: 0, xid: 0 });
   return { cutter, facts, decoder };
 }
 

@@ -75,7 +75,7 @@ export class Assembler implements PgoutputHandler {
     return this.#open;
   }
 
-  begin(commitLsn: bigint, commitTimeUs: bigint, xid: number): void {
+  begin(commitLsn: bigint, commitTimeUs: number, xid: number): void {
     const { encoder, facts } = this.#parts;
     if (this.#awaited !== undefined && commitLsn >= this.#awaited) this.#meet(commitLsn, this.#awaited);
     this.#open = true;
@@ -83,7 +83,7 @@ export class Assembler implements PgoutputHandler {
     this.#seq = 0;
     this.#recordsBefore = facts.records;
     facts.receivedLsn = lsnOf(commitLsn);
-    facts.lastCommitTimeMs = MS_2000 + Number(commitTimeUs / 1000n);
+    facts.lastCommitTimeMs = MS_2000 + Math.floor(commitTimeUs / 1000);
     encoder.begin({ commitLsn, commitTimeUs, xid });
   }
 
@@ -189,7 +189,7 @@ export class Assembler implements PgoutputHandler {
     }
     if (row.action !== ACTION.insert) return; // acknowledged or removed: bookkeeping of ours
     const at = this.#position(this.#commitLsn, seq, 1);
-    const change = history.logRow(rowValues(row.frame, row.newTuple, relation.message.columns), at);
+    const change = history.logRow(rowValues(row.bytes, row.newTuple, relation.message.columns), at);
     const emitted = change === null ? null : filterChange(change, filter);
     if (emitted === null) return;
     encoder.message(cutter.target, schemaEvent(emitted, at, lsnFrom(row.lsnHi, row.lsnLo)));

@@ -1,4 +1,4 @@
-import { RecordBatchBuilder, type Lsn, type RecordEntry } from '@pgstream/wal-event';
+import { RecordBatchBuilder, type Lsn } from '@pgstream/wal-event';
 
 /** Everything that the slot holds up to `endLsn`, the end of a COMMIT (or a later point with nothing in between). */
 export interface PostgresCheckpoint {
@@ -29,31 +29,6 @@ export class PooledBatch extends RecordBatchBuilder<PostgresCheckpoint> {
     if (!this.#out) return;
     this.#out = false;
     this.#giveBack(this);
-  }
-
-  /** Moves the records from `index` on to the empty batch `to`. */
-  moveTail(index: number, to: PooledBatch): void {
-    const from = this.starts[index] ?? this.length;
-    to.reserve(this.length - from);
-    to.epoch = this.epoch;
-    this.bytes.copy(to.bytes, 0, from, this.length);
-    for (let i = index; i < this.count; i++) to.push(this.#entry(i), (this.ends[i] ?? 0) - from);
-    this.count = index;
-    this.length = from;
-    this.tables.length = index;
-  }
-
-  #entry(i: number): RecordEntry {
-    const table = this.tables[i];
-    if (table === undefined) throw new RangeError(`no record ${i}`);
-    return {
-      action: this.actions[i] ?? 0,
-      commitLsn: this.commitLsns[i] ?? 0n,
-      seq: this.seqs[i] ?? 0,
-      sub: this.subs[i] === 0 ? 0 : 1,
-      commitTimeMs: this.commitTimesMs[i] ?? 0,
-      table,
-    };
   }
 }
 

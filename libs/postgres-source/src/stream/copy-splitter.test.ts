@@ -12,7 +12,7 @@ const message = (kind: string, body: string) => {
 function collector(ready: () => boolean = () => true) {
   const seen: string[] = [];
   const splitter = new CopySplitter({
-    copyData: (payload) => seen.push(`d${payload.toString()}`),
+    copyData: (bytes, from, to) => seen.push(`d${bytes.toString('utf8', from, to)}`),
     other: (bytes) => seen.push(bytes.toString('latin1', 0, 1) + bytes.toString('utf8', 5)),
     ready,
   });

@@ -5,8 +5,8 @@ const COPY_DATA = 0x64; // d
 const HEADER_BYTES = 5;
 
 export interface SplitterOutput {
-  /** One CopyData payload; its bytes are reused as soon as this returns. */
-  copyData(payload: Buffer): void;
+  /** One CopyData payload, `bytes[from, to)`; they are reused as soon as this returns. No object is made for it. */
+  copyData(bytes: Buffer, from: number, to: number): void;
   /** Any other message, whole, with its header. */
   other(message: Buffer): void;
   /** Asked before each CopyData: false leaves the rest for a later {@link CopySplitter.run}. */
@@ -55,7 +55,7 @@ export class CopySplitter {
           return false;
         }
         this.#offset = end;
-        this.#output.copyData(chunk.subarray(at + HEADER_BYTES, end));
+        this.#output.copyData(chunk, at + HEADER_BYTES, end);
       } else {
         this.#offset = end;
         this.#output.other(chunk.subarray(at, end));
@@ -81,7 +81,7 @@ export class CopySplitter {
         return false;
       }
       this.#partialLength = 0;
-      this.#output.copyData(this.#partial.subarray(HEADER_BYTES, length));
+      this.#output.copyData(this.#partial, HEADER_BYTES, length);
     } else {
       this.#partialLength = 0;
       this.#output.other(this.#partial.subarray(0, length));

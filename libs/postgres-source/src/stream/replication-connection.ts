@@ -17,24 +17,21 @@ export interface ReplicationHandler {
   prepare(query: Query): Promise<string>;
   /** The server accepted START. */
   started(): void;
-  /** One XLogData or keepalive message, in order, valid during the call. */
-  frame(payload: Buffer): void;
+  /** One XLogData or keepalive message, `bytes[from, to)`, in order, valid during the call. */
+  frame(bytes: Buffer, from: number, to: number): void;
   /** Asked before each frame: false stops reading until {@link ReplicationConnection.proceed}. */
   ready(): boolean;
   /** Everything that a read of the socket brought was handled, or reading stopped for want of room. */
   readDone(bytes: number): void;
+  /** How many milliseconds the socket rests after a read of `bytes`, so that the kernel gathers more; 0 reads on. */
+  rest(bytes: number): number;
 }
 
 export interface ReplicationConnectionOptions {
   readonly client: ClientConfig;
-  /** After a short read the socket rests for so long, that the kernel gathers more: fewer, larger reads. 0 reads eagerly. */
-  readonly lazyReadMs: number;
   readonly handler: ReplicationHandler;
   readonly recorder: FlightRecorder | undefined;
 }
-
-/** A read below this much means that we are faster than the server. */
-const SHORT_READ_BYTES = 64 * 1024;
 
 /**
  * One replication connection, once: {@link run} until it ends, then make a new one.
@@ -66,8 +63,8 @@ export class ReplicationConnection {
     });
     const { handler } = options;
     this.#splitter = new CopySplitter({
-      copyData: (payload) => {
-        if (!this.#draining) handler.frame(payload);
+      copyData: (bytes, from, to) => {
+        if (!this.#draining) handler.frame(bytes, from, to);
       },
       other: (message) => this.#toLibrary(message),
       ready: () => this.#draining || handler.ready(),
@@ -165,15 +162,15 @@ export class ReplicationConnection {
   }
 
   #read(chunk: Buffer): void {
-    const { lazyReadMs, recorder } = this.#options;
-    recorder?.read(chunk);
+    this.#options.recorder?.read(chunk);
     this.#guard(() => this.#splitter.feed(chunk), chunk.length);
-    if (this.#held || this.#draining || lazyReadMs === 0 || chunk.length >= SHORT_READ_BYTES) return;
+    const restMs = this.#options.handler.rest(chunk.length);
+    if (this.#held || this.#draining || restMs === 0) return;
     this.#stream?.pause();
     this.#resting ??= setTimeout(() => {
       this.#resting = undefined;
       if (!this.#held) this.#stream?.resume();
-    }, lazyReadMs);
+    }, restMs);
   }
 
   #guard(work: () => boolean, bytes: number): void {

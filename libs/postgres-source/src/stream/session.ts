@@ -7,6 +7,7 @@ import { malformed } from '../pgoutput/malformed.ts';
 import { Assembler, type AssemblerParts } from './assembler.ts';
 import { livenessFor, verdict, type Liveness } from './liveness.ts';
 import { findStart, type StartFacts } from './prepare.ts';
+import { ReadPacing } from './read-pacing.ts';
 import { ReplicationConnection, type Query, type ReplicationHandler } from './replication-connection.ts';
 import { startSql } from './start-sql.ts';
 
@@ -27,6 +28,8 @@ export interface SessionOptions extends AssemblerParts {
 
 const XLOG_DATA = 0x77; // w
 const KEEPALIVE = 0x6b; // k
+/** Offset of the send time in XLogData: behind kind, start and end of WAL. */
+const SEND_TIME = 17;
 /** Confirmations of many small batches share a status message. */
 const STATUS_SPACING_MS = 50;
 
@@ -35,6 +38,7 @@ export class StreamSession implements ReplicationHandler {
   readonly #options: SessionOptions;
   readonly #assembler: Assembler;
   readonly #decoder: PgoutputDecoder;
+  readonly #pacing: ReadPacing;
   readonly #connection: ReplicationConnection;
   #liveness: Liveness;
   #timer: NodeJS.Timeout | undefined;
@@ -48,8 +52,9 @@ export class StreamSession implements ReplicationHandler {
     this.#assembler = new Assembler(options);
     this.#decoder = new PgoutputDecoder(this.#assembler);
     this.#liveness = livenessFor(0, options.statusIntervalMs);
-    const { client, lazyReadMs, recorder } = options;
-    this.#connection = new ReplicationConnection({ client, lazyReadMs, recorder, handler: this });
+    const { client, recorder } = options;
+    this.#pacing = new ReadPacing(options.lazyReadMs);
+    this.#connection = new ReplicationConnection({ client, recorder, handler: this });
   }
 
   /** @throws {PipelineError} see {@link ReplicationConnection.run} */
@@ -120,10 +125,13 @@ export class StreamSession implements ReplicationHandler {
     return this.#options.wanted() && this.#options.cutter.hasRoom();
   }
 
-  frame(payload: Buffer): void {
-    if (payload[0] === XLOG_DATA) this.#decoder.decode(payload);
-    else if (payload[0] === KEEPALIVE) this.#keepalive(payload);
-    else throw malformed('an unknown kind of frame', payload, 0);
+  frame(bytes: Buffer, from: number, to: number): void {
+    const kind = to > from ? bytes[from] : 0;
+    if (kind === XLOG_DATA) {
+      if (this.#pacing.wantsClock) this.#pacing.sentAt(sendTimeUs(bytes, from, to));
+      this.#decoder.decode(bytes, from, to);
+    } else if (kind === KEEPALIVE) this.#keepalive(bytes.subarray(from, to));
+    else throw malformed('an unknown kind of frame', bytes.subarray(from, to), 0);
   }
 
   readDone(bytes: number): void {
@@ -131,6 +139,10 @@ export class StreamSession implements ReplicationHandler {
     this.#lastReadMs = performance.now();
     failpoint?.('source.decoded');
     this.#options.onRead();
+  }
+
+  rest(bytes: number): number {
+    return this.#pacing.rest(bytes, this.#options.facts.lastCommitTimeMs);
   }
 
   #keepalive(payload: Buffer): void {
@@ -165,4 +177,10 @@ export class StreamSession implements ReplicationHandler {
     this.#connection.status(this.#options.acknowledger.confirmed, replyRequested);
     failpoint?.('source.status-after');
   }
+}
+
+/** Microseconds since 2000 by the server's clock; 0 in a frame cut short, which the decoder refuses. */
+function sendTimeUs(bytes: Buffer, from: number, to: number): number {
+  const at = from + SEND_TIME;
+  return at + 8 > to ? 0 : bytes.readInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }
