@@ -42,7 +42,9 @@ const newProducer = (transactionalId: string | null) =>
   new IdempotentProducer({ cluster, transactionalId, requestTimeoutMs: 20_000, deliveryTimeoutMs: 20_000 });
 
 test('a topic that exists is described and left as it is', async () => {
-  expect(await ensureTopic(connection, options, () => undefined)).toEqual({ ...facts, created: false });
+  const expiry = { producerIdMs: 86_400_000, transactionalIdMs: 604_800_000 };
+  const found = await ensureTopic(connection, options, () => undefined);
+  expect(found).toEqual({ ...facts, expiry, created: false });
   expect(cluster.topicId).toMatch(/^[0-9a-f]{32}$/);
 });
 
