@@ -13,6 +13,9 @@ import { Links } from './links.ts';
 
 const SCHEMAS = 4;
 
+/** Each schema change costs a worker about a second: more of them would only make a backlog. */
+const PROVOKE_EVERY_MS = 3_000;
+
 /** Points that a process passes once, or seldom: the first hit counts. */
 const ONCE_A_LIFE: ReadonlySet<FailpointName> = new Set([
   'source.start',
@@ -261,7 +264,7 @@ export class Scene {
 async function again(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await work();
-    await sleep(200);
+    await sleep(PROVOKE_EVERY_MS);
   }
 }
 

@@ -23,13 +23,18 @@ function killAt(
   name: string,
   who: string,
   points: readonly FailpointName[],
-  of: { readonly names: readonly string[]; readonly provoke?: (scene: Scene) => Promise<void> },
+  of: {
+    readonly names: readonly string[];
+    readonly provoke?: (scene: Scene) => Promise<void>;
+    readonly catchUpMs?: number;
+  },
 ): Fault {
   return {
     name,
     group,
     summary: `${who} kills itself at a named point and is started again, at each of ${points.join(', ')}.`,
     expects: { kind: 'resumes' },
+    ...(of.catchUpMs === undefined ? {} : { catchUpMs: of.catchUpMs }),
     run: async (scene) => {
       const { provoke } = of;
       await killAtEach(scene, of.names, points, provoke && (async () => provoke(scene)));
@@ -90,6 +95,6 @@ export const FAILPOINT_FAULTS: readonly Fault[] = [
     'kill-at-ddl',
     'A worker',
     ['search.ddl-before', 'search.ddl-applied', 'search.ddl-after', 'search.truncated'],
-    { names: WORKERS, provoke: changeShapes },
+    { names: WORKERS, provoke: changeShapes, catchUpMs: 120_000 },
   ),
 ];
