@@ -96,7 +96,7 @@ async function main(): Promise<number> {
   }
   if (!options.list) return faults(options);
   for (const { name, group, summary } of options.faults)
-    console.log(`${group.padEnd(9)}${name.padEnd(28)}${summary}`);
+    console.log(`${group.padEnd(9)}${name.padEnd(32)}${summary}`);
   return 0;
 }
 

@@ -213,7 +213,7 @@ export const KAFKA_FAULTS: readonly Fault[] = [
       await sql.query(
         `CREATE SCHEMA ${prefix}_large; CREATE TABLE ${table} (id integer PRIMARY KEY, body text)`,
       );
-      const noise = `(SELECT string_agg(md5((i * 300000 + j)::text), '') FROM generate_series(1, 200000) j)`;
+      const noise = `(SELECT string_agg(md5((i * 300000 + j)::text), '') FROM generate_series(1, 100000) j)`;
       await sql.query(`INSERT INTO ${table} SELECT i, ${noise} FROM generate_series(1, 3) i`);
       await scene.until('the rows to be parked', async () => {
         return (await scene.metric('producer', 'pgstream_dlq_records_total')) >= 3;
