@@ -26,7 +26,7 @@ export interface Filling {
   letters: DeadLetter[];
 }
 
-/** A batch is closed when it holds this much, or this many. */
+/** A batch holds no more than this, unless its only record is larger, and no more than so many. */
 const TARGET_BYTES = 1024 * 1024;
 const MAX_RECORDS = 8_192;
 const EMPTY: TableRef = { schema: '', table: '', tableId: '', keyColumnIds: [] };
@@ -124,7 +124,7 @@ export class BatchFiller {
     return true;
   }
 
-  /** False when the record needs a batch of its own epoch; it stays pending. */
+  /** False when the record needs another batch, for its size or its epoch; it stays pending. */
   #add(lane: ConsumedLane, out: Builder, filling: Filling): boolean {
     const { bytes, valueStart, valueEnd, timestampMs } = this.#records;
     const reader = this.#reader;
@@ -136,7 +136,8 @@ export class BatchFiller {
       this.#letter(lane, filling, cause.message);
       return true;
     }
-    if (out.count > 0 && out.epoch !== reader.epoch) return false;
+    const size = valueEnd - valueStart;
+    if (out.count > 0 && (out.epoch !== reader.epoch || out.length + size > TARGET_BYTES)) return false;
     const entry = this.#entry;
     entry.commitLsn = this.#commitLsn();
     if (!reader.snapshot && !this.#isNew(entry.commitLsn)) {
@@ -148,7 +149,6 @@ export class BatchFiller {
     entry.sub = reader.sub;
     entry.commitTimeMs = timestampMs;
     entry.table = reader.ref;
-    const size = valueEnd - valueStart;
     out.reserve(size);
     bytes.copy(out.bytes, out.length, valueStart, valueEnd);
     out.epoch = reader.epoch;

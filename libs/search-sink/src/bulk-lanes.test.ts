@@ -83,21 +83,44 @@ test('when much waits, all lanes take part, and one is enough again when they ar
   await lanes.drain();
 });
 
-test('a document does not leave the first lane while something of it waits or flies there', async () => {
+test('a batch goes to the lane that has the least to do, and stays together', async () => {
+  const { lanes, write, bulks } = setup();
+  write(0, 3000);
+  await until(() => bulks.length === 3);
+  const least = bulks.toSorted((a, b) => a.ids.length - b.ids.length)[0]!;
+  write(3000, 3600);
+  expect(lanes.all.map((lane) => lane.waitingDocuments).toSorted((a, b) => a - b)).toEqual([0, 0, 600]);
+  least.answer();
+  await until(() => bulks.length === 4);
+  expect(bulks[3]!.ids).toHaveLength(600);
+  for (const { answer } of bulks) answer();
+  await lanes.drain();
+});
+
+test('a document does not leave a lane while something of it waits or flies there', async () => {
   const { lanes, write, bulks } = setup();
   write(0, 200);
   await until(() => bulks.length === 1);
-  write(200, 1000);
+  write(200, 2000);
   await until(() => bulks.length === 3);
-  write(0, 300);
-  const again = [...Array(300).keys()].map((id) => lanes.placeOf(table, String(id)));
-  expect(new Set(again.slice(0, 200))).toEqual(new Set([lanes.all[0]]));
-  for (let id = 0; id < 300; id++) expect(lanes.pending(table, String(id))).not.toBeNull();
+  const before = [...Array(2000).keys()].map((id) => lanes.pending(table, String(id))!.chunk);
+  const laneOf = (chunk: Chunk) => lanes.all.findIndex((lane) => lane.pending(table, idIn(chunk)) !== null);
+  const homes = before.map(laneOf);
+  expect(new Set(homes).size).toBe(3);
+  write(2000, 5000);
+  const again = [...Array(2000).keys()].map((id) => lanes.all.indexOf(lanes.placeOf(table, String(id))));
+  expect(again).toEqual(homes);
+  write(0, 2000);
   for (let done = 0; !lanes.all.every((lane) => lane.idle);) {
     await until(() => bulks.length > done || lanes.all.every((lane) => lane.idle));
     while (done < bulks.length) bulks[done++]!.answer();
   }
   const seen = new Map<string, number>();
   for (const { ids } of bulks) for (const id of ids) seen.set(id, (seen.get(id) ?? 0) + 1);
-  expect([seen.get('0'), seen.get('199'), seen.size]).toEqual([2, 2, 1000]);
+  expect([seen.get('0'), seen.size]).toEqual([2, 5000]);
 });
+
+function idIn(chunk: Chunk): string {
+  const [action = 0] = chunk.liveActions();
+  return chunk.ids[action] ?? '';
+}

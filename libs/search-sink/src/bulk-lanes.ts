@@ -4,49 +4,53 @@ import type { TableIndex } from './table-index.ts';
 
 /** Actions in one chunk of the first lane from which on the others help. */
 const SPREAD_AT = 256;
+/** Actions that a lane takes in a row before another one has its turn, where the batch does not end first. */
+const TURN = 1000;
 
 /**
  * The sink's bulks in flight. While little is waiting everything goes through the first lane, so that one bulk (and the
- * refresh that it carries) takes all that came while the last one was under way; when much is waiting, documents are
- * spread over all lanes.
+ * refresh that it carries) takes all that came while the last one was under way. When much is waiting, the lanes take
+ * turns, each batch to the one that has the least to do: a batch whose documents are spread over all lanes would settle,
+ * and make room for another, only with the slowest of them.
  *
- * Changes of a document take effect in order: a document is in one lane at a time. It has a home among the lanes, and
- * goes home only when nothing of it waits or flies in the first one.
+ * Changes of a document take effect in order: a document is in one lane at a time. Where something of it waits or flies,
+ * there its next change goes.
  */
 export class BulkLanes {
   readonly all: readonly BulkLane[];
   readonly #first: BulkLane;
+  #current: BulkLane;
+  /** Lanes that may hold documents, but for the current one. */
+  readonly #others: BulkLane[] = [];
+  #left = TURN;
   #calm = true;
-  /** The first lane has documents that are at home elsewhere, or had at the end of the last batch. */
-  #mixed = false;
 
   constructor(lanes: readonly BulkLane[]) {
     const [first] = lanes;
     if (first === undefined) throw new RangeError('no bulk lanes');
     this.all = lanes;
     this.#first = first;
+    this.#current = first;
   }
 
   /** Where the next action for a document goes. */
   placeOf(table: TableIndex, id: string): BulkLane {
-    if (this.#calm) {
-      if (this.#first.filling < SPREAD_AT) {
-        this.#mixed = true;
-        this.#first.open().mixed = true;
-        return this.#first;
-      }
+    if (this.#left === 0) {
       this.#calm = false;
+      this.#turn(this.#idlest());
     }
-    const home = this.#homeOf(id);
-    if (this.#mixed && home !== this.#first && this.#first.pending(table, id) !== null) return this.#first;
-    return home;
+    for (const lane of this.#others) if (lane.pending(table, id) !== null) return lane;
+    this.#left -= 1;
+    return this.#current;
   }
 
   /** The newest pending action for a document, those in flight included; `null` where none is. */
   pending(table: TableIndex, id: string): { chunk: Chunk; at: number } | null {
-    const found = this.#mixed ? this.#first.pending(table, id) : null;
-    if (found !== null || this.#calm) return found;
-    return this.#homeOf(id).pending(table, id);
+    for (const lane of this.#others) {
+      const found = lane.pending(table, id);
+      if (found !== null) return found;
+    }
+    return this.#current.pending(table, id);
   }
 
   /** Actions that wait behind bulks in flight. */
@@ -57,9 +61,10 @@ export class BulkLanes {
   /** Sends what waits. Called after each batch. */
   kick(): void {
     for (const lane of this.all) lane.kick();
-    this.#mixed = this.#first.isMixed;
-    if (!this.#calm && this.#first.filling < SPREAD_AT)
-      this.#calm = this.all.every((lane) => lane === this.#first || lane.idle);
+    this.#calm =
+      this.#first.filling < SPREAD_AT &&
+      (this.#calm || this.all.every((lane) => lane === this.#first || lane.idle));
+    this.#turn(this.#calm ? this.#first : this.#idlest());
   }
 
   async drain(): Promise<void> {
@@ -74,10 +79,17 @@ export class BulkLanes {
     for (const lane of this.all) lane.stop();
   }
 
-  #homeOf(id: string): BulkLane {
-    const { all } = this;
-    let hash = 0x811c9dc5;
-    for (let i = 0; i < id.length; i += 1) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
-    return all[(hash >>> 0) % all.length] ?? this.#first;
+  #turn(lane: BulkLane): void {
+    this.#current = lane;
+    this.#left = this.#calm ? SPREAD_AT - lane.filling : TURN;
+    this.#others.length = 0;
+    // A lane that is idle now takes documents only when its turn comes.
+    for (const other of this.all) if (other !== lane && !other.idle) this.#others.push(other);
+  }
+
+  #idlest(): BulkLane {
+    let idlest = this.#first;
+    for (const lane of this.all) if (lane.pendingDocuments < idlest.pendingDocuments) idlest = lane;
+    return idlest;
   }
 }

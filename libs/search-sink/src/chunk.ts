@@ -39,8 +39,6 @@ export class Chunk {
   readonly batches: RecordBatch[] = [];
   readonly records: number[] = [];
   readonly dead: boolean[] = [];
-  /** Has documents that are at home in other lanes. */
-  mixed = false;
   readonly #byTable = new Map<TableIndex, Map<string, number>>();
   #lastTable: TableIndex | undefined;
   #lastIds: Map<string, number> = new Map();
@@ -147,7 +145,6 @@ export class Chunk {
     this.tickets.clear();
     this.count = 0;
     this.live = 0;
-    this.mixed = false;
     for (const column of [this.starts, this.ends, this.sourceStarts, this.ids, this.versions])
       column.length = 0;
     for (const column of [this.tables, this.batches, this.records, this.dead]) column.length = 0;

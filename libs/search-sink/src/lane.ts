@@ -51,8 +51,9 @@ export class BulkLane {
     return this.#waiting.at(-1)?.count ?? 0;
   }
 
-  get isMixed(): boolean {
-    return this.#flying?.mixed === true || this.#waiting.some(({ mixed }) => mixed);
+  /** Actions that wait or fly. */
+  get pendingDocuments(): number {
+    return this.waitingDocuments + (this.#flying?.live ?? 0);
   }
 
   /** Actions that wait behind the bulk in flight. */
