@@ -43,6 +43,7 @@ test('a replay of everything, and a zombie with an older part of it, change noth
   await writeTo(zombie, history.slice(0, 3));
   expect(await r.documents(`${r.schema}.orders`)).toEqual(before);
   expect(r.counts.get('conflicts')).toBeGreaterThan(0);
+  expect([r.counts.get('parked') ?? 0, r.letters]).toEqual([0, []]);
 });
 
 test('an update that left its big value out keeps the one in the index, in a waiting bulk or in one in flight', async () => {
