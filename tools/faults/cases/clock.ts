@@ -6,6 +6,7 @@ import type { Scene } from '../scene.ts';
 
 const group = 'clock';
 const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
 
 /** Every process of the product is started with a clock that can be set from here. */
 const ADJUSTABLE_CLOCK = {
@@ -27,10 +28,23 @@ export const CLOCK_FAULTS: readonly Fault[] = [
   {
     name: 'clock-forward',
     group,
-    summary: 'The wall clock jumps an hour ahead, then a month; the producer is killed after each.',
+    summary: 'The wall clock jumps ten minutes ahead, then fifty; the producer is killed after each.',
     expects: { kind: 'resumes' },
     environment: ADJUSTABLE_CLOCK,
-    run: async (scene) => jump(scene, HOUR_MS, 30 * 24 * HOUR_MS),
+    run: async (scene) => jump(scene, 10 * MINUTE_MS, 50 * MINUTE_MS),
+  },
+  {
+    name: 'clock-month-ahead',
+    group,
+    summary:
+      'The wall clock is a month ahead when the producer starts: brokers refuse what claims to be from more than an hour ahead.',
+    expects: { kind: 'stops', code: 'KAFKA_REQUEST_REFUSED', exitCode: 1, who: 'producer' },
+    environment: ADJUSTABLE_CLOCK,
+    async run(scene) {
+      writeFileSync(scene.clockFile, String(30 * 24 * HOUR_MS));
+      await scene.kill('producer');
+      await scene.untilCommitted(10);
+    },
   },
   {
     name: 'clock-back',
