@@ -41,6 +41,11 @@ async function withSetting(scene: Scene, name: string, value: unknown): Promise<
   await ok(scene.search('PUT', `/${index}/_settings`, { [name]: null }));
 }
 
+/** By ids that no other table has: bulks address an index by an alias of its own. */
+function isOdd(action: string): boolean {
+  return /"_id":"900000[135]"/.test(action);
+}
+
 /** What happens to the search store. */
 export const SEARCH_FAULTS: readonly Fault[] = [
   {
@@ -184,8 +189,6 @@ export const SEARCH_FAULTS: readonly Fault[] = [
       await sql.query(
         `CREATE SCHEMA ${prefix}_odd; CREATE TABLE ${table} (id integer PRIMARY KEY, note text)`,
       );
-      // by their ids, which no other table has: bulks address an index by an alias of its own
-      const isOdd = (action: string) => /"_id":"900000[135]"/.test(action);
       scene.links.store.rule = ({ isBulk }) =>
         isBulk ? { kind: 'partial', status: 400, refuse: isOdd } : { kind: 'pass' };
       await sql.query(`INSERT INTO ${table} SELECT i, 'note' FROM generate_series(9000001, 9000006) i`);
