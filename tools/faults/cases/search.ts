@@ -165,16 +165,20 @@ export const SEARCH_FAULTS: readonly Fault[] = [
   {
     name: 'search-alias-moved',
     group,
-    summary: 'Somebody points the alias of a table at another index.',
-    expects: { kind: 'stops', code: 'SEARCH_INDEX_FOREIGN', exitCode: 78, who: 'indexer' },
+    summary: 'Somebody points the alias that readers use at another index for a while, and back.',
+    expects: resumes,
     async run(scene) {
       const index = await indexOf(scene);
       const other = `${scene.system.prefix}_elsewhere`;
       await ok(scene.search('PUT', `/${other}`));
       const alias = itemsOf(scene);
-      const actions = [{ remove: { index, alias } }, { add: { index: other, alias } }];
-      await ok(scene.search('POST', '/_aliases', { actions }));
+      const move = async (from: string, to: string) => {
+        const actions = [{ remove: { index: from, alias } }, { add: { index: to, alias } }];
+        await ok(scene.search('POST', '/_aliases', { actions }));
+      };
+      await move(index, other);
       await scene.untilCommitted(40);
+      await move(other, index);
     },
   },
   {
