@@ -209,11 +209,18 @@ test('a worker that takes a partition over knows the keys that its predecessor p
   // It comes back to the first, which must not trust what it knew.
   await retryAll(r);
   r.log.commit();
-  await writeTo(successor, [r.log.update(orders, { id: n(1), note: 'y' })], 1);
+  const more = [1, 2].map((id) => r.log.insert(orders, { id: n(id), note: 'y' }));
+  await writeTo(successor, more, 1);
   await successor.revoke(1);
   r.log.commit();
-  await r.write([r.log.update(orders, { id: n(1), note: '2' })], 1);
-  expect((await parked(r)).map(brief)).toEqual([{ id: '1', coalesced: 1, note: '2' }]);
+  await r.write(
+    [1, 2].map((id) => r.log.update(orders, { id: n(id), note: '2' })),
+    1,
+  );
+  expect((await parked(r)).map(brief)).toEqual([
+    { id: '1', coalesced: 1, note: '2' },
+    { id: '2', coalesced: 1, note: '2' },
+  ]);
 });
 
 test('retry races with a newer change: whichever comes first, the newest state is in the index', async () => {
