@@ -6,7 +6,6 @@ import { searchUrlOf } from '../config/route.ts';
 import type { PgstreamConfig } from '../config/settings.ts';
 import { withDatabase } from '../database.ts';
 import { kafkaConnection } from '../wiring/kafka-connection.ts';
-import { openSearchStore } from '../wiring/search-connection.ts';
 
 export interface CheckItem {
   readonly part: 'postgres' | 'kafka' | 'search';
@@ -112,6 +111,8 @@ async function partitionsItem(admin: Admin, { kafka: { topic } }: PgstreamConfig
 }
 
 async function checkSearch(config: PgstreamConfig): Promise<readonly CheckItem[]> {
+  // loaded here, see joinRoute
+  const { openSearchStore } = await import('../wiring/search-connection.ts');
   const store = openSearchStore(config);
   try {
     const { distribution, version } = await store.info();

@@ -1,7 +1,5 @@
 import type { Writable } from 'node:stream';
 import { PipelineError } from '@pgstream/failure';
-import { observedDeadLetters } from '@pgstream/pipeline';
-import { SearchDeadLetterStore } from '@pgstream/search-sink';
 import type { Route } from '../config/route.ts';
 import type { Joined } from '../run-route.ts';
 import type { RunContext } from '../runtime/run-context.ts';
@@ -9,10 +7,8 @@ import { FileSink, StreamSink } from '../sinks/ndjson-sink.ts';
 import { kafkaSource } from './kafka-source.ts';
 import { kafkaDeadLetters, kafkaTarget } from './kafka-target.ts';
 import { publishedLog } from './log-end.ts';
-import { parked } from './parked.ts';
 import { openPostgresEnd, type PostgresEnd } from './postgres-end.ts';
-import { openSearchStore } from './search-connection.ts';
-import { searchTarget } from './search-target.ts';
+import type * as SearchEnd from './search-end.ts';
 
 /** Opens both ends of the route. */
 export async function joinRoute(context: RunContext, route: Route, stdout: Writable): Promise<Joined> {
@@ -30,7 +26,7 @@ async function fromPostgres(context: RunContext, route: Route, stdout: Writable)
       return postgresToKafka(context, postgres);
     case 'opensearch':
     case 'elasticsearch':
-      return await postgresToSearch(context, postgres);
+      return await (await searchEnd()).postgresToSearch(context, postgres);
     case 'ndjson':
       return { source: postgres.source, sink: await openFile(context) };
     case 'stdout':
@@ -49,14 +45,6 @@ function postgresToKafka(context: RunContext, postgres: PostgresEnd): Joined {
   return { source: postgres.source, sink };
 }
 
-async function postgresToSearch(context: RunContext, postgres: PostgresEnd): Promise<Joined> {
-  const store = openSearchStore(context.config);
-  context.defer('search store', () => store.close());
-  const letters = new SearchDeadLetterStore(store, { systemPrefix: context.config.search.systemIndex });
-  const observed = observedDeadLetters(letters, (letter) => parked(context, letter));
-  return { source: postgres.source, sink: await searchTarget(context, store, observed) };
-}
-
 async function fromKafka(context: RunContext, route: Route, stdout: Writable): Promise<Joined> {
   const letters = kafkaDeadLetters(context, 'reader');
   context.defer('dead letters', () => letters.store.close());
@@ -65,9 +53,13 @@ async function fromKafka(context: RunContext, route: Route, stdout: Writable): P
     source.counts.assignments > 0 ? null : 'has not joined the group yet',
   );
   if (route.target === 'stdout') return { source, sink: new StreamSink(stdout) };
-  const store = openSearchStore(context.config);
-  context.defer('search store', () => store.close());
-  return { source, sink: await searchTarget(context, store, letters.observed, () => source.ownsLanes()) };
+  const { openSearchTarget } = await searchEnd();
+  return { source, sink: await openSearchTarget(context, letters.observed, () => source.ownsLanes()) };
+}
+
+/** Loaded where it is needed: the search client takes 25 MB, and a process that writes Kafka never uses it. */
+async function searchEnd(): Promise<typeof SearchEnd> {
+  return await import('./search-end.ts');
 }
 
 /** A standby is ready too: it does its work, which is to wait. */

@@ -1,7 +1,6 @@
 import { PipelineError } from '@pgstream/failure';
 import { searchUrlOf } from '../../config/route.ts';
 import type { PgstreamConfig } from '../../config/settings.ts';
-import { IndexBook } from './index-book.ts';
 import type {
   LetterBook,
   LetterFilter,
@@ -44,7 +43,7 @@ export async function listDeadLetters(
 
 /** How many letters there are; `null` where the settings name no store. */
 export async function countDeadLetters(config: PgstreamConfig): Promise<number | null> {
-  const books = booksOf({ config, productVersion: '' });
+  const books = await booksOf({ config, productVersion: '' });
   let sum = 0;
   for (const book of books) {
     try {
@@ -109,7 +108,7 @@ async function eachPage(
   filter: LetterFilter,
   work: (page: readonly ListedDeadLetter[], book: LetterBook) => Promise<void>,
 ): Promise<void> {
-  const books = booksOf(request);
+  const books = await booksOf(request);
   if (books.length === 0) {
     throw new PipelineError('CONFIG_INVALID', {
       detail:
@@ -127,11 +126,15 @@ async function eachPage(
   }
 }
 
-function booksOf({ config, productVersion }: LetterRequest): LetterBook[] {
+async function booksOf({ config, productVersion }: LetterRequest): Promise<LetterBook[]> {
   const { readerServers, writerServers } = config.kafka;
   const books: LetterBook[] = [];
   if (readerServers !== null || writerServers !== null) books.push(new TopicBook(config));
-  if (searchUrlOf(config) !== null) books.push(new IndexBook(config, productVersion));
+  if (searchUrlOf(config) !== null) {
+    // loaded here, see joinRoute
+    const { IndexBook } = await import('./index-book.ts');
+    books.push(new IndexBook(config, productVersion));
+  }
   return books;
 }
 

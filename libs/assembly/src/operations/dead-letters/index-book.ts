@@ -10,6 +10,7 @@ import type { PgstreamConfig } from '../../config/settings.ts';
 import { openSearchStore } from '../../wiring/search-connection.ts';
 import {
   matches,
+  NO_KEY,
   shortId,
   type LetterBook,
   type LetterFilter,
@@ -17,9 +18,6 @@ import {
   type ListedDeadLetter,
   type ShownDeadLetter,
 } from './letter-book.ts';
-
-export const NO_KEY =
-  'the record cannot be read, so that there is nothing to write: correct what wrote it, let the row change again, and discard this letter';
 
 const GONE = 'somebody else saw to it meanwhile';
 

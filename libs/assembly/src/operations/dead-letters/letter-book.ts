@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 
+export const NO_KEY =
+  'the record cannot be read, so that there is nothing to write: correct what wrote it, let the row change again, and discard this letter';
+
 /** A letter as it is listed. */
 export interface ListedDeadLetter {
   /** 12 hex digits, the same for as long as the letter is there. */

@@ -10,9 +10,9 @@ import { PipelineError } from '@pgstream/failure';
 import { decodeRecord, formatPosition, type ChangeRecord } from '@pgstream/wal-event';
 import type { PgstreamConfig } from '../../config/settings.ts';
 import { kafkaConnection } from '../../wiring/kafka-connection.ts';
-import { NO_KEY } from './index-book.ts';
 import {
   matches,
+  NO_KEY,
   shortId,
   type LetterBook,
   type LetterFilter,
