@@ -103,6 +103,8 @@ export class Product {
       },
     });
     closeSync(out);
+    orphans.add(child);
+    child.once('exit', () => orphans.delete(child));
     const exited = new Promise<number | NodeJS.Signals>((resolve) => {
       child.on('exit', (code, signal) => resolve(code ?? signal ?? 1));
     });
@@ -120,6 +122,12 @@ export class Product {
     await Promise.all(this.#running.map((service) => service.exited));
   }
 }
+
+/** Processes that run: a tool that is interrupted takes them with it. */
+const orphans = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of orphans) child.kill('SIGKILL');
+});
 
 /** @throws {Error} with the end of its log where the service ended instead. */
 export async function untilReady(service: RunningService): Promise<void> {
