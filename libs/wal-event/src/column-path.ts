@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { matches, scalarEnd } from './json-bytes.ts';
+import { Literal, scalarEnd } from './json-bytes.ts';
 import { RecordFormatError } from './record-format-error.ts';
 import type { ColumnSpec } from './table.ts';
 
@@ -7,11 +7,12 @@ import type { ColumnSpec } from './table.ts';
 const MAX_NODES = 200_000;
 const COLUMN = /^\{"id":("(?:[^"\\]|\\.)*"),"name":("(?:[^"\\]|\\.)*"),"type":("(?:[^"\\]|\\.)*"),"value":$/;
 const VALUE_MEMBER = Buffer.from(',"value":');
+const NO_PREFIX = new Literal('');
 
 /** A column as the n-th of a row, with the columns before it. Rows of one shape walk the same path. */
 interface PathNode {
   readonly column: ColumnSpec | null;
-  readonly prefix: Buffer;
+  readonly prefix: Literal;
   readonly parent: PathNode | null;
   readonly depth: number;
   /** The child met last: the next row has it too, nearly always. */
@@ -36,16 +37,23 @@ export function emptyColumnValues(): ColumnValues {
   return { count: -1, columns: NO_COLUMNS, starts: [], ends: [] };
 }
 
+/** A record's bytes and a view of the same. */
+export interface Source {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+}
+
 /** Reads arrays of columns, remembering the shapes met so that known ones are compared rather than parsed. */
 export class ColumnPaths {
-  #root = newNode(null, Buffer.alloc(0), null);
+  #root = newNode(null, NO_PREFIX, null);
   #nodes = 0;
 
   /**
    * Reads `null` or an array of columns at `at`; answers the offset after it.
    * @throws {RecordFormatError}
    */
-  read(bytes: Buffer, at: number, limit: number, into: ColumnValues): number {
+  read(source: Source, at: number, limit: number, into: ColumnValues): number {
+    const { bytes } = source;
     if (bytes[at] === 0x6e) {
       into.count = -1;
       into.columns = NO_COLUMNS;
@@ -57,7 +65,7 @@ export class ColumnPaths {
     let count = 0;
     if (bytes[p] === 0x5d) return this.#finish(into, node, count, p + 1);
     for (;;) {
-      node = this.#step(node, bytes, p, limit);
+      node = this.#step(node, source, p, limit);
       p += node.prefix.length;
       const end = scalarEnd(bytes, p, limit);
       if (end < 0 || bytes[end] !== 0x7d) throw new RecordFormatError('a value and }', p);
@@ -77,9 +85,9 @@ export class ColumnPaths {
     return end;
   }
 
-  #step(node: PathNode, bytes: Buffer, at: number, limit: number): PathNode {
+  #step(node: PathNode, { bytes, view }: Source, at: number, limit: number): PathNode {
     const { last } = node;
-    if (last !== null && matches(bytes, at, last.prefix)) return last;
+    if (last !== null && last.prefix.isAt(view, at)) return last;
     const end = bytes.indexOf(VALUE_MEMBER, at);
     if (end < 0 || end >= limit) throw new RecordFormatError('a column', at);
     const text = bytes.toString('utf8', at, end + VALUE_MEMBER.length);
@@ -93,9 +101,9 @@ export class ColumnPaths {
     if (id === undefined || name === undefined || type === undefined)
       throw new RecordFormatError('a column', at);
     const column: ColumnSpec = { id: parseText(id), name: parseText(name), type: parseText(type) };
-    const child = newNode(column, Buffer.from(text), node);
+    const child = newNode(column, new Literal(text), node);
     if (++this.#nodes > MAX_NODES) {
-      this.#root = newNode(null, Buffer.alloc(0), null);
+      this.#root = newNode(null, NO_PREFIX, null);
       this.#nodes = 0;
     } else {
       (node.children ??= new Map()).set(text, child);
@@ -104,7 +112,7 @@ export class ColumnPaths {
   }
 }
 
-function newNode(column: ColumnSpec | null, prefix: Buffer, parent: PathNode | null): PathNode {
+function newNode(column: ColumnSpec | null, prefix: Literal, parent: PathNode | null): PathNode {
   const depth = parent === null ? 0 : parent.depth + 1;
   return { column, prefix, parent, depth, last: null, children: null, columns: null };
 }

@@ -1,33 +1,33 @@
 import { Buffer } from 'node:buffer';
 import { ColumnPaths, emptyColumnValues, parseJson, parseText, type ColumnValues } from './column-path.ts';
-import { matches, scalarEnd } from './json-bytes.ts';
+import { Literal, scalarEnd, viewOf } from './json-bytes.ts';
 import { RecordFormatError } from './record-format-error.ts';
 import type { TableRef } from './table.ts';
 
-const ACTION_HEAD = Buffer.from('{"action":"');
-const TIMESTAMP = Buffer.from('","timestamp":');
-const COMMIT_LSN = Buffer.from(',"commit_lsn":"');
-const EPOCH = Buffer.from('","epoch":');
-const XID = Buffer.from(',"xid":');
-const LSN = Buffer.from(',"lsn":"');
-const SEQ = Buffer.from('","seq":');
-const SCHEMA = Buffer.from(',"schema":');
-const TABLE = Buffer.from(',"table":');
-const COLUMNS = Buffer.from(',"columns":');
-const IDENTITY = Buffer.from(',"identity":');
-const PREFIX = Buffer.from(',"prefix":');
-const CONTENT = Buffer.from(',"content":');
-const METADATA = Buffer.from(',"metadata":{"schema_id":null,"table_pgstream_id":');
-const KEY_IDS = Buffer.from(',"id_col_pgstream_id":');
-const UNCHANGED = Buffer.from(',"unchanged":');
-const SUB = Buffer.from(',"sub":0');
-const SNAPSHOT = Buffer.from(',"snapshot":true');
+const ACTION_HEAD = new Literal('{"action":"');
+const TIMESTAMP = new Literal('","timestamp":');
+const COMMIT_LSN = new Literal(',"commit_lsn":"');
+const EPOCH = new Literal('","epoch":');
+const XID = new Literal(',"xid":');
+const LSN = new Literal(',"lsn":"');
+const SEQ = new Literal('","seq":');
+const SCHEMA = new Literal(',"schema":');
+const TABLE = new Literal(',"table":');
+const COLUMNS = new Literal(',"columns":');
+const IDENTITY = new Literal(',"identity":');
+const PREFIX = new Literal(',"prefix":');
+const CONTENT = new Literal(',"content":');
+const METADATA = new Literal(',"metadata":{"schema_id":null,"table_pgstream_id":');
+const KEY_IDS = new Literal(',"id_col_pgstream_id":');
+const UNCHANGED = new Literal(',"unchanged":');
+const SUB = new Literal(',"sub":0');
+const SNAPSHOT = new Literal(',"snapshot":true');
 const NONE: readonly string[] = [];
 
 /** Tables and their metadata as bytes, met before. */
 interface KnownTable {
-  readonly head: Buffer;
-  readonly metadata: Buffer;
+  readonly head: Literal;
+  readonly metadata: Literal;
   readonly ref: TableRef;
 }
 
@@ -39,6 +39,7 @@ interface KnownTable {
  */
 export class RecordReader {
   bytes: Buffer = Buffer.alloc(0);
+  view = viewOf(this.bytes);
   /** {@link ACTION} */
   action = 0;
   commitLsnHi = 0;
@@ -81,44 +82,48 @@ export class RecordReader {
    * @throws {RecordFormatError}
    */
   read(bytes: Buffer, start: number, end: number): void {
-    this.bytes = bytes;
-    this.#at = start;
-    this.#limit = end;
+    this.#open(bytes, start, end);
     this.#head();
     const headFrom = this.#at;
     const table = this.#tableNames();
     const headTo = this.#at;
-    this.#at = this.#paths.read(bytes, this.#at, end, this.columns);
+    this.#at = this.#paths.read(this, this.#at, end, this.columns);
     this.#expect(IDENTITY, 'identity');
-    this.#at = this.#paths.read(bytes, this.#at, end, this.identity);
+    this.#at = this.#paths.read(this, this.#at, end, this.identity);
     this.#message();
     this.#metadata(table, headFrom, headTo);
     this.#tail();
   }
 
   /**
-   * As {@link read}, for readers that need only position, action, table and the like: where the record is of the same
-   * table as the last one, its columns are neither read nor checked, and `columns`, `identity`, `prefix` and `content`
-   * keep what they had.
+   * As {@link read}, for readers that need only position, action, table and the like: in a record of the same table as
+   * the last one, columns are neither read nor checked: `columns`, `identity`, `prefix`, `content` keep what they had.
    * @throws {RecordFormatError}
    */
   readHead(bytes: Buffer, start: number, end: number): void {
-    this.bytes = bytes;
-    this.#at = start;
-    this.#limit = end;
+    this.#open(bytes, start, end);
     this.#head();
     const table = this.#table;
     // Nothing but the end of the record can stand between its metadata and its last byte: there is no quote.
     const isKnown =
       table !== undefined &&
       bytes[end - 1] === 0x7d &&
-      matches(bytes, this.#at, table.head) &&
-      matches(bytes, end - 1 - table.metadata.length, table.metadata);
+      table.head.isAt(this.view, this.#at) &&
+      table.metadata.isAt(this.view, end - 1 - table.metadata.length);
     if (!isKnown) return this.read(bytes, start, end);
     this.ref = table.ref;
     this.unchanged = NONE;
     this.sub = 1;
     this.snapshot = false;
+  }
+
+  #open(bytes: Buffer, start: number, end: number): void {
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.view = viewOf(bytes);
+    }
+    this.#at = start;
+    this.#limit = end;
   }
 
   #head(): void {
@@ -147,7 +152,7 @@ export class RecordReader {
   /** Passes `,"schema":…,"table":…,"columns":`; answers the table if it is the one of the last record. */
   #tableNames(): KnownTable | undefined {
     const table = this.#table;
-    if (table !== undefined && matches(this.bytes, this.#at, table.head)) {
+    if (table !== undefined && table.head.isAt(this.view, this.#at)) {
       this.#at += table.head.length;
       return table;
     }
@@ -160,7 +165,7 @@ export class RecordReader {
   }
 
   #message(): void {
-    if (!matches(this.bytes, this.#at, PREFIX)) {
+    if (!PREFIX.isAt(this.view, this.#at)) {
       this.prefix = '';
       this.content = '';
       return;
@@ -172,7 +177,7 @@ export class RecordReader {
   }
 
   #metadata(last: KnownTable | undefined, headFrom: number, headTo: number): void {
-    if (last !== undefined && matches(this.bytes, this.#at, last.metadata)) {
+    if (last !== undefined && last.metadata.isAt(this.view, this.#at)) {
       this.#at += last.metadata.length;
       this.ref = last.ref;
       return;
@@ -203,14 +208,14 @@ export class RecordReader {
       tableId: String(meta['table_pgstream_id']),
       keyColumnIds: Array.isArray(ids) ? ids.map(String) : NONE,
     };
-    const table = { head: Buffer.from(head), metadata: Buffer.from(metadata), ref };
+    const table = { head: new Literal(head), metadata: new Literal(metadata), ref };
     this.#known.set(key, table);
     return table;
   }
 
   #tail(): void {
     this.unchanged = NONE;
-    if (matches(this.bytes, this.#at, UNCHANGED)) {
+    if (UNCHANGED.isAt(this.view, this.#at)) {
       this.#at += UNCHANGED.length;
       const from = this.#at;
       this.#at = this.#listEnd();
@@ -224,13 +229,13 @@ export class RecordReader {
     }
   }
 
-  #expect(literal: Buffer, name: string): void {
-    if (!matches(this.bytes, this.#at, literal)) throw new RecordFormatError(`"${name}"`, this.#at);
+  #expect(literal: Literal, name: string): void {
+    if (!literal.isAt(this.view, this.#at)) throw new RecordFormatError(`"${name}"`, this.#at);
     this.#at += literal.length;
   }
 
-  #optional(literal: Buffer): boolean {
-    if (!matches(this.bytes, this.#at, literal)) return false;
+  #optional(literal: Literal): boolean {
+    if (!literal.isAt(this.view, this.#at)) return false;
     this.#at += literal.length;
     return true;
   }

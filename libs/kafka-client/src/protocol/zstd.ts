@@ -38,7 +38,7 @@ export async function zstdCompress(body: Buffer): Promise<Buffer> {
 
 export function zstdDecompressSync(body: Buffer, options: { readonly maxOutputLength: number }): Buffer {
   requireZstd();
-  return zlib.zstdDecompressSync(body, options);
+  return zlib.zstdDecompressSync(body, { chunkSize: OUTPUT_CHUNK_BYTES, ...options });
 }
 
 /** One compression context: making one for each batch costs as much in page faults as the batch does. */

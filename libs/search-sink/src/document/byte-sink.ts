@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 
-/** Below this many bytes a loop beats the call into `Buffer.copy`. */
-const LOOP_LIMIT = 40;
+/** Below this many bytes a loop beats the call into `Buffer.copy` (measured on Node 22). */
+const LOOP_LIMIT = 12;
 
 /**
  * Bytes under construction: a buffer that grows by doubling and is reused through {@link reset}.
@@ -41,7 +41,7 @@ export class ByteSink {
   }
 
   /** Copies `source[start, end)`. */
-  write(source: Uint8Array, start = 0, end = source.length): void {
+  write(source: Buffer, start = 0, end = source.length): void {
     const size = end - start;
     this.reserve(size);
     const to = this.bytes;
@@ -53,7 +53,7 @@ export class ByteSink {
         at += 1;
       }
     } else {
-      to.set(source.subarray(start, end), at);
+      source.copy(to, at, start, end);
     }
     this.length += size;
   }

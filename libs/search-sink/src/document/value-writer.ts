@@ -2,6 +2,7 @@ import type { Buffer } from 'node:buffer';
 import type { ByteSink } from './byte-sink.ts';
 import { convertText, type Note } from './convert.ts';
 import type { FieldKind } from './field-kind.ts';
+import { writePlainJsonb } from './jsonb-bytes.ts';
 import type { Layout } from './mapping.ts';
 import type { RawMember } from './raw-members.ts';
 
@@ -31,7 +32,15 @@ export function writerOf(field: FieldKind, layout: Layout): ValueWriter {
   if (field.kind === 'numeric') return layout === 'table' ? writeDigits : writeLiteral;
   if (field.kind === 'timestamp') return writeTimestamp(field);
   if (layout === 'pgstream' && (field.kind === 'json' || field.kind === 'jsonb')) return null;
-  return converting(field);
+  return field.kind === 'jsonb' ? writeJsonb(field) : converting(field);
+}
+
+function writeJsonb(field: FieldKind): NonNullable<ValueWriter> {
+  const convert = converting(field);
+  return (out, bytes, value, note) => {
+    const { start, end } = value;
+    if (bytes[start] !== QUOTE || !writePlainJsonb(out, bytes, start, end)) convert(out, bytes, value, note);
+  };
 }
 
 /** A number literal as a string of its digits. */
