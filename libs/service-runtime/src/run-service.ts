@@ -16,6 +16,8 @@ export interface ServiceSpec {
   readonly main: (context: ServiceContext) => Promise<void>;
 }
 
+const LINGER_MS = 2_000;
+
 /** What a process exits with: 0 done or told to stop, 1 a failure at run time, 78 what time cannot heal. */
 export type ExitCode = 0 | 1 | 78;
 
@@ -57,7 +59,17 @@ export async function runService(spec: ServiceSpec): Promise<ExitCode> {
     process.off('SIGTERM', onSignal);
     process.off('SIGINT', onSignal);
     log.info('stopped');
+    if (stop.signal.aborted) endAnyway(log);
   }
+}
+
+/** What was being opened when the stop came (a connection, a producer) must not keep a process that has said good-bye. */
+function endAnyway(log: Logger): void {
+  const timer = setTimeout(() => {
+    log.warn('something was still open after the stop; the process ends all the same');
+    process.exit();
+  }, LINGER_MS);
+  timer.unref();
 }
 
 export function exitCodeOf(error: unknown): 1 | 78 {
