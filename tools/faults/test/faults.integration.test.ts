@@ -13,7 +13,7 @@ const SUBSET = [
   'direct-kill',
   'pg-slot-dropped',
   'kafka-retention-overtakes',
-  'search-mapping-conflict',
+  'search-read-only',
 ];
 
 const SEED = Date.now() % 1_000_000;
