@@ -202,7 +202,7 @@ async function visibility(scene: Scene): Promise<Visibility> {
     expectedExit: expects.kind === 'stops' ? expects : null,
     counters,
     expectedCounter: expects.kind === 'resumes' ? (expects.reports?.counter ?? null) : null,
-    letters: (await parkedPositions(scene, 'any')).length,
+    letters: (await parkedPositions(scene, 'any')).length + (await parkedKeys(scene)),
     lettersLogged,
     expectsLetters: expects.kind === 'resumes' && expects.parks === true,
   };
@@ -217,6 +217,17 @@ function lastWords(log: string): { codes: string[]; hasRemedy: boolean } {
     codes: fatal.flatMap(({ code }) => code ?? []),
     hasRemedy: fatal.some(({ action }) => action !== undefined && action !== ''),
   };
+}
+
+/** Entries in the index of parked keys, which is made with the first. */
+async function parkedKeys({ system }: Scene): Promise<number> {
+  const index = `${system.servers.searchUrl}/${system.prefix}_own-parked`;
+  await fetch(`${index}/_refresh`, { method: 'POST' });
+  const answer = await fetch(`${index}/_count`);
+  if (answer.status === 404) return 0;
+  const { count }: { count?: number } = Object(await answer.json());
+  if (count === undefined) throw new Error(`parked keys cannot be counted: ${answer.status}`);
+  return count;
 }
 
 async function parkedPositions(scene: Scene, sink: 'kafka' | 'any'): Promise<Position[]> {

@@ -14,6 +14,7 @@ const SUBSET = [
   'pg-slot-dropped',
   'kafka-retention-overtakes',
   'search-read-only',
+  'search-mapping-conflict',
 ];
 
 const SEED = Date.now() % 1_000_000;
