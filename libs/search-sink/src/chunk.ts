@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { RecordBatch } from '@pgstream/wal-event';
+import { ActionsById } from './actions-by-id.ts';
 import { ByteSink } from './document/index.ts';
 import type { PhysicalIndex, TableIndex } from './table-index.ts';
 import type { Ticket } from './ticket.ts';
@@ -39,31 +40,29 @@ export class Chunk {
   readonly batches: RecordBatch[] = [];
   readonly records: number[] = [];
   readonly dead: boolean[] = [];
-  readonly #byTable = new Map<TableIndex, Map<string, number>>();
-  #lastTable: TableIndex | undefined;
-  #lastIds: Map<string, number> = new Map();
+  readonly #byId = new ActionsById(this);
 
   /** The action for a document that would be sent, or -1. */
   find(table: TableIndex, id: string): number {
-    return this.#idsOf(table).get(id) ?? -1;
+    const at = this.#byId.find(table, id);
+    return at >= 0 && this.dead[at] !== true ? at : -1;
   }
 
   /** Whether an action of this version must be written at all: not when a newer one of the document waits here. */
   accepts(table: TableIndex, id: string, version: bigint): boolean {
-    const at = this.#idsOf(table).get(id);
-    return at === undefined || (this.versions[at] ?? 0n) <= version;
+    const at = this.find(table, id);
+    return at < 0 || (this.versions[at] ?? 0n) <= version;
   }
 
   /** Notes the action whose lines were written at `[start, out.length)`. Call {@link accepts} before writing them. */
   add(entry: ActionEntry, start: number): void {
-    const ids = this.#idsOf(entry.table);
-    const earlier = ids.get(entry.id);
-    if (earlier !== undefined) {
+    const earlier = this.find(entry.table, entry.id);
+    if (earlier >= 0) {
       this.dead[earlier] = true;
       this.live -= 1;
     }
     const at = this.count;
-    ids.set(entry.id, at);
+    this.#byId.set(entry.table, entry.id, at);
     this.starts.push(start);
     this.ends.push(this.out.length);
     this.sourceStarts.push(entry.sourceStart);
@@ -88,11 +87,6 @@ export class Chunk {
     if (this.dead[at] === true) return;
     this.dead[at] = true;
     this.live -= 1;
-    const { [at]: table } = this.tables;
-    const { [at]: id } = this.ids;
-    if (table === undefined || id === undefined) return;
-    const ids = this.#idsOf(table);
-    if (ids.get(id) === at) ids.delete(id);
   }
 
   indices(): Set<PhysicalIndex> {
@@ -148,19 +142,6 @@ export class Chunk {
     for (const column of [this.starts, this.ends, this.sourceStarts, this.ids, this.versions])
       column.length = 0;
     for (const column of [this.tables, this.batches, this.records, this.dead]) column.length = 0;
-    this.#byTable.clear();
-    this.#lastTable = undefined;
-  }
-
-  #idsOf(table: TableIndex): Map<string, number> {
-    if (this.#lastTable === table) return this.#lastIds;
-    let ids = this.#byTable.get(table);
-    if (ids === undefined) {
-      ids = new Map();
-      this.#byTable.set(table, ids);
-    }
-    this.#lastTable = table;
-    this.#lastIds = ids;
-    return ids;
+    this.#byId.clear();
   }
 }

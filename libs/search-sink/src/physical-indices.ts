@@ -35,6 +35,14 @@ export interface PhysicalIndicesOptions {
   readonly indexSettings: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * OpenSearch lets a refresh wait until the small segments that it finds are merged. Documents are to be visible at once;
+ * the merges of every other index, in the background, do for segments. Elasticsearch has no such setting.
+ *
+ * Measured at 100 commits/s, commit to `_search`, p99 of three pairs: 94, 73, 72 ms with, 57, 57, 66 ms without.
+ */
+const SHORT_REFRESH = { 'index.merge_on_flush.enabled': false };
+
 /** Makes the indices of tables, adopts those that were made before, and maps their fields. */
 export class PhysicalIndices {
   readonly #options: PhysicalIndicesOptions;
@@ -83,8 +91,9 @@ export class PhysicalIndices {
   ): Promise<boolean> {
     const { store, functions, indexSettings, observer } = this.#options;
     const name = functions.naming.physical(ref, generation);
+    const refreshing = (await store.isOpenSearch()) ? SHORT_REFRESH : {};
     const created = await createIndex(store, name, {
-      settings: settingsOf(indexSettings),
+      settings: settingsOf({ ...refreshing, ...indexSettings }),
       mappings: {
         dynamic: false,
         _meta: {

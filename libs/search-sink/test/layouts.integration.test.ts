@@ -157,12 +157,22 @@ test('dead letters in an index are durable, searchable and parked once', async (
   expect(only?._source).toMatchObject({ identity: '7', record: '{"action":"I"}', table: 'orders' });
 });
 
+async function madeSettings(indexSettings: object): Promise<string> {
+  await using r = rig({ indexSettings: { number_of_replicas: 0, ...indexSettings } });
+  await r.write([r.log.insert(table(r), { id: n(1), note: 'a' })]);
+  return (await r.store.request('GET', `/${r.schema}.orders/_settings`)).text;
+}
+
+test('on OpenSearch a refresh waits for no merge, unless the setting is given', async () => {
+  expect(await madeSettings({})).toContain('"merge_on_flush":{"enabled":"false"');
+  expect(await madeSettings({ 'merge_on_flush.enabled': true })).toContain(
+    '"merge_on_flush":{"enabled":"true"',
+  );
+});
+
 test.each(['gc_deletes', 'index.gc_deletes'])(
   'a setting given as %s takes the place of ours',
   async (name) => {
-    await using r = rig({ indexSettings: { number_of_replicas: 0, [name]: '5s' } });
-    await r.write([r.log.insert(table(r), { id: n(1), note: 'a' })]);
-    const { text } = await r.store.request('GET', `/${r.schema}.orders/_settings`);
-    expect(text).toContain('"gc_deletes":"5s"');
+    expect(await madeSettings({ [name]: '5s' })).toContain('"gc_deletes":"5s"');
   },
 );

@@ -48,7 +48,7 @@ export interface StoredDocument {
  * of the `SEARCH_*` codes.
  */
 export class SearchStore {
-  #newest: Record<string, string | boolean> | undefined;
+  #openSearch: boolean | undefined;
   readonly #client: Client;
   readonly #codes = new ErrorCodes();
 
@@ -133,16 +133,16 @@ export class SearchStore {
    * that copy segments do not know what is not refreshed; Elasticsearch has no such replicas and no such preference.
    */
   async newest(): Promise<Record<string, string | boolean>> {
-    this.#newest ??= (await this.#isOpenSearch())
-      ? { realtime: true, preference: '_primary' }
-      : { realtime: true };
-    return this.#newest;
+    return (await this.isOpenSearch()) ? { realtime: true, preference: '_primary' } : { realtime: true };
   }
 
-  /** OpenSearch always says what it is; an Elasticsearch made of its core alone has no page for that. */
-  async #isOpenSearch(): Promise<boolean> {
-    const { status, text } = await this.request('GET', '/', { answers: [400, 404, 405] });
-    return status === 200 && text.includes('"opensearch"');
+  /** Asked once. OpenSearch always says what it is; an Elasticsearch made of its core alone has no page for that. */
+  async isOpenSearch(): Promise<boolean> {
+    if (this.#openSearch === undefined) {
+      const { status, text } = await this.request('GET', '/', { answers: [400, 404, 405] });
+      this.#openSearch = status === 200 && text.includes('"opensearch"');
+    }
+    return this.#openSearch;
   }
 
   async info(signal?: AbortSignal): Promise<StoreInfo> {
