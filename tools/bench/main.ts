@@ -59,6 +59,9 @@ function print({ drains, indexing, freshness, checks }: Figures): void {
     const { p50Ms, p90Ms, p99Ms, maxMs } = freshness;
     const [p50, p90, p99, max] = [p50Ms, p90Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1));
     console.log(`\ncommit to _search at 100/s: p50 ${p50}, p90 ${p90}, p99 ${p99}, max ${max} ms`);
+    console.log(
+      `search server meanwhile: ${freshness.searchCores.toFixed(2)} cores, the searcher's requests included`,
+    );
   }
   console.log();
   for (const { name, value, unit, target, pass } of checks) {

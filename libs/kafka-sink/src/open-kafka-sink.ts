@@ -66,7 +66,7 @@ export const KAFKA_SINK_DEFAULTS = {
   compression: 'zstd',
   maxBatchBytes: 1024 * 1024,
   maxBatchRecords: 100_000,
-  maxQueueBytes: 8 * 1024 * 1024,
+  maxQueueBytes: 4 * 1024 * 1024,
   deliveryTimeoutMs: 120_000,
   heartbeatIntervalMs: 600_000,
   renewIntervalMs: 3_600_000,

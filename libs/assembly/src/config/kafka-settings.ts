@@ -207,7 +207,7 @@ export const kafkaSettings = {
     maxQueueBytes: optional(BYTES, {
       env: 'PGSTREAM_KAFKA_WRITER_MAX_QUEUE_BYTES',
       yaml: ['target.kafka.batch.max_queue_bytes'],
-      doc: 'Upper bound of the bytes that are accepted and not yet acknowledged. Unset: 8 MiB, which keeps every broker busy.',
+      doc: 'Upper bound of the bytes that are accepted and not yet acknowledged. Unset: 4 MiB, which keeps every broker busy.',
     }),
     ignoreSendErrors: setting(refusedWhenTrue('it would lose records without a word'), {
       env: 'PGSTREAM_KAFKA_WRITER_BATCH_IGNORE_SEND_ERRORS',
