@@ -10,19 +10,21 @@ import {
 import { median } from './processes.ts';
 import { drainWithProduct, drainWithReference, type Drain } from './slot-to-kafka.ts';
 import type { Check } from '../product/screen.ts';
+import { warmStore } from './warm-store.ts';
 import { createTables, NARROW, WIDE } from './workload.ts';
 
 const ROUNDS = 4;
+const STORE_WARM_UP_MS = 75_000;
 
 export const PARTS = ['slot-to-kafka', 'kafka-to-search', 'commit-to-search'] as const;
 export type Part = (typeof PARTS)[number];
 
-/** What was measured; empty or absent where a part was left out. */
+/** What was measured; empty where a part was left out. */
 export interface Figures {
   readonly checks: readonly Check[];
   readonly drains: readonly Drain[];
   readonly indexing: readonly Indexing[];
-  readonly freshness?: Freshness;
+  readonly freshness: readonly Freshness[];
 }
 
 /** Slot to Kafka, Kafka to search and commit to `_search`, each beside its reference in the same run. */
@@ -34,9 +36,9 @@ export async function mainPath(parts: readonly Part[] = PARTS): Promise<Figures>
     const searching = parts.some((part) => part !== 'slot-to-kafka');
     if (searching) world.product(SEARCH_RUN).command('init', '--keyless=full');
     const indexing = parts.includes('kafka-to-search') ? await kafkaToSearch(world) : [];
-    const freshness = parts.includes('commit-to-search') ? await commitToSearch(world) : undefined;
+    const freshness = parts.includes('commit-to-search') ? await commitToSearch(world) : [];
     const checks = [...drainChecks(drains), ...indexingChecks(indexing), ...freshnessChecks(freshness)];
-    return { checks, drains, indexing, ...(freshness === undefined ? {} : { freshness }) };
+    return { checks, drains, indexing, freshness };
   } finally {
     await world.close();
   }
@@ -117,8 +119,10 @@ async function settle(world: BenchWorld): Promise<void> {
   await dropIndices(world);
 }
 
-async function commitToSearch(world: BenchWorld): Promise<Freshness> {
+async function commitToSearch(world: BenchWorld): Promise<readonly Freshness[]> {
   await settle(world);
+  console.error('commit to _search, warming up …');
+  await warmStore(world, STORE_WARM_UP_MS);
   console.error('commit to _search at 100 commits/s …');
   const product = world.product(SEARCH_RUN);
   await product.start('wal-producer', 'producer-fresh');
@@ -151,11 +155,13 @@ function indexingChecks(indexing: readonly Indexing[]): Check[] {
   return [atLeast('Kafka to search, rate against the bare _bulk loop', share, 'x', 0.8)];
 }
 
-function freshnessChecks(freshness: Freshness | undefined): Check[] {
-  if (freshness === undefined) return [];
+function freshnessChecks(windows: readonly Freshness[]): Check[] {
+  if (windows.length === 0) return [];
+  const p50Ms = median(windows.map((window) => window.p50Ms));
+  const p99Ms = median(windows.map((window) => window.p99Ms));
   return [
-    atMost('commit to _search at 100 commits/s, p50', freshness.p50Ms, 'ms', 40),
-    atMost('commit to _search at 100 commits/s, p99', freshness.p99Ms, 'ms', 100),
+    atMost('commit to _search at 100 commits/s, p50', p50Ms, 'ms', 40),
+    atMost('commit to _search at 100 commits/s, p99', p99Ms, 'ms', 100),
   ];
 }
 

@@ -55,13 +55,11 @@ function print({ drains, indexing, freshness, checks }: Figures): void {
   if (indexing.length > 0) console.log('\nKafka to search (wide)   docs/s   CPU µs/doc');
   for (const entry of indexing)
     console.log(row(entry.system, entry.docsPerS.toFixed(0), entry.cpuUsPerDoc.toFixed(2)));
-  if (freshness !== undefined) {
-    const { p50Ms, p90Ms, p99Ms, maxMs } = freshness;
-    const [p50, p90, p99, max] = [p50Ms, p90Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1));
-    console.log(`\ncommit to _search at 100/s: p50 ${p50}, p90 ${p90}, p99 ${p99}, max ${max} ms`);
-    console.log(
-      `search server meanwhile: ${freshness.searchCores.toFixed(2)} cores, the searcher's requests included`,
-    );
+  if (freshness.length > 0)
+    console.log('\ncommit to _search at 100/s   p50     p90     p99     max ms   cores of the search server');
+  for (const [i, { p50Ms, p90Ms, p99Ms, maxMs, searchCores }] of freshness.entries()) {
+    const times = [p50Ms, p90Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1).padStart(6));
+    console.log(`${`window ${i + 1}`.padEnd(24)}${times.join('  ')}${searchCores.toFixed(2).padStart(11)}`);
   }
   console.log();
   for (const { name, value, unit, target, pass } of checks) {
