@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheDir, freePort, startKafka, stopKafka, type KafkaServer } from '@pgstream/test-kit';
+import { cacheDir, freePort, startKafka, stopKafka, type KafkaServer, uniqueName } from '@pgstream/test-kit';
 
 const NODES = [1, 2, 3] as const;
 const HEAP_MB = 192;
@@ -21,7 +21,7 @@ export class BrokerTrio {
     }
     const voters = NODES.map((id, i) => `${id}@127.0.0.1:${ports[i]}`).join(',');
     const clusterId = 'pgstreamFaultTrio00000A';
-    const base = join(cacheDir(), 'data', `kafka-${process.pid}-${Date.now().toString(36)}`);
+    const base = join(cacheDir(), 'data', uniqueName('kafka'));
     const servers = NODES.map(async (id, i) =>
       startKafka({
         dir: `${base}-${id}`,

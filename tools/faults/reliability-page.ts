@@ -60,6 +60,7 @@ export function reliabilityParts(): string[] {
 npm run faults                          # every fault, three seeds each
 npm run faults -- --list                # their names
 npm run faults -- kafka pg-slot-dropped # a group, a fault
+npm run faults -- --parallel 2           # two at a time, each with servers of its own
 npm run faults -- all-kill --seed 4711 --seeds 1 --logs DIR   # one run again, with what the processes logged
 npm run soak -- --minutes 60            # a random mix of faults, most of them SIGKILL; memory of processes that live on
 \`\`\`\n\nBoth take \`--json FILE\`. The exit code is 0 when every promise was kept, 1 when one was not, 78 for a wrong call. \`npm test\` runs one fault of each kind. A seed repeats the statements of the workload and the choices of the fault; how processes interleave is the machine’s affair, so that a seed that failed may have to be run a few times. What was run is in [reliability-run.md](reliability-run.md).`,

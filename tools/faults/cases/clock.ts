@@ -38,7 +38,7 @@ export const CLOCK_FAULTS: readonly Fault[] = [
     group,
     summary:
       'The wall clock is a month ahead when the producer starts: brokers refuse what claims to be from more than an hour ahead.',
-    expects: { kind: 'stops', code: 'KAFKA_REQUEST_REFUSED', exitCode: 1, who: 'producer' },
+    expects: { kind: 'stops', code: 'KAFKA_TIMESTAMP_REFUSED', exitCode: 1, who: 'producer' },
     environment: ADJUSTABLE_CLOCK,
     async run(scene) {
       writeFileSync(scene.clockFile, String(30 * 24 * HOUR_MS));

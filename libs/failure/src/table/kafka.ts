@@ -81,6 +81,12 @@ export const KAFKA_ERRORS = {
     action:
       "Raise the topic's max.message.bytes, let the row change once more (`pgstream dead-letters retry` prints the UPDATE), discard the letter.",
   },
+  KAFKA_TIMESTAMP_REFUSED: {
+    disposition: 'halt',
+    summary: 'The broker refuses records whose time lies further from its clock than it allows.',
+    action:
+      "Set the clocks right: this machine's, then the broker's. log.message.timestamp.after.max.ms (of the topic: message.timestamp.after.max.ms) says how far ahead a record may be, one hour unless configured. Nothing is lost: the producer goes on from what the log holds.",
+  },
   KAFKA_REQUEST_REFUSED: {
     disposition: 'halt',
     summary: 'Kafka refused a request for a reason that repeating it does not heal.',

@@ -9,6 +9,7 @@ const CODE_OF_VERDICT: Readonly<Record<BrokerVerdict, ErrorCode>> = {
   auth: 'KAFKA_AUTH_FAILED',
   // Sizes are checked before sending: the topic's limit was lowered meanwhile.
   'too-large': 'KAFKA_TOPIC_UNFIT',
+  timestamp: 'KAFKA_TIMESTAMP_REFUSED',
   refused: 'KAFKA_REQUEST_REFUSED',
 };
 

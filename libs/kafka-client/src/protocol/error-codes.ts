@@ -10,6 +10,7 @@ export type BrokerVerdict =
   | 'sequence'
   | 'too-large'
   | 'auth'
+  | 'timestamp'
   | 'refused';
 
 interface BrokerError {
@@ -37,7 +38,7 @@ const CODES: Readonly<Record<number, BrokerError>> = {
   20: { name: 'NOT_ENOUGH_REPLICAS_AFTER_APPEND', verdict: 'retry' },
   29: { name: 'TOPIC_AUTHORIZATION_FAILED', verdict: 'auth' },
   31: { name: 'CLUSTER_AUTHORIZATION_FAILED', verdict: 'auth' },
-  32: { name: 'INVALID_TIMESTAMP', verdict: 'refused' },
+  32: { name: 'INVALID_TIMESTAMP', verdict: 'timestamp' },
   33: { name: 'UNSUPPORTED_SASL_MECHANISM', verdict: 'auth' },
   34: { name: 'ILLEGAL_SASL_STATE', verdict: 'auth' },
   35: { name: 'UNSUPPORTED_VERSION', verdict: 'refused' },

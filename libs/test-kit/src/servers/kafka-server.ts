@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { uniqueName } from '../endpoints.ts';
 import { assetsDir, cacheDir } from './workspace.ts';
 import { resolveJars } from './java.ts';
 import { freePort, runToEnd, startDetached, stopProcess, untilReady } from './server-process.ts';
@@ -34,7 +35,7 @@ export interface KafkaOptions {
 /** Starts one real Kafka broker (KRaft, broker and controller) from its published jars. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServer> {
   const jars = kafkaJars();
-  const dir = options.dir ?? join(cacheDir(), 'data', `kafka-${process.pid}-${Date.now().toString(36)}`);
+  const dir = options.dir ?? join(cacheDir(), 'data', uniqueName('kafka'));
   mkdirSync(dir, { recursive: true });
   const propertiesFile = join(dir, 'server.properties');
   if (!existsSync(propertiesFile)) await format(dir, propertiesFile, jars, options);

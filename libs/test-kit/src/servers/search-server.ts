@@ -1,5 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { uniqueName } from '../endpoints.ts';
 import { assetsDir, cacheDir } from './workspace.ts';
 import { compileLauncher, javaHome, resolveJars } from './java.ts';
 import { freePort, startDetached, stopProcess, untilReady } from './server-process.ts';
@@ -63,7 +64,7 @@ export async function startSearch(options: SearchOptions = {}): Promise<SearchSe
   const jars = resolveJars(`${kind}-${version}`, pom, { 'opensearch.version': version });
   const classes = compileLauncher(launcher, jars, bin('javac'));
   const port = await freePort(options.port);
-  const dir = options.dir ?? join(cacheDir(), 'data', `${kind}-${process.pid}-${Date.now().toString(36)}`);
+  const dir = options.dir ?? join(cacheDir(), 'data', uniqueName(kind));
   configure(kind, dir, jars);
   const heap = `${options.heapMb ?? 1024}m`;
   const logFile = join(dir, 'stdout.log');
