@@ -2,26 +2,46 @@ import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { MissingToolError, requireJava } from '@pgstream/test-kit';
+import type { Check } from '../product/screen.ts';
+import { micro } from './micro/count.ts';
 import { mainPath, PARTS, type Figures, type Part } from './main-path.ts';
 
-const USAGE = `usage: npm run bench -- [main-path] [--only ${PARTS.join(' | ')}] [--json FILE]`;
+const USAGE = `usage: npm run bench -- [main-path] [--only ${PARTS.join(' | ')}] [--json FILE]
+       npm run bench -- micro [--update] [--json FILE]`;
 
 interface Wanted {
+  readonly what: 'main-path' | 'micro';
   readonly parts: readonly Part[];
+  readonly update: boolean;
   readonly jsonFile: string | undefined;
 }
 
 /** `undefined` for a command line that says nothing known. */
 function wantedBy(args: readonly string[]): Wanted | undefined {
   try {
-    const options = { only: { type: 'string' }, json: { type: 'string' } } as const;
+    const options = {
+      only: { type: 'string' },
+      json: { type: 'string' },
+      update: { type: 'boolean', default: false },
+    } as const;
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-    const parts = PARTS.filter((part) => values.only === undefined || values.only === part);
-    const known = positionals.length === 0 || (positionals.length === 1 && positionals[0] === 'main-path');
-    return known && parts.length > 0 ? { parts, jsonFile: values.json } : undefined;
+    const { only, json: jsonFile, update } = values;
+    const [what = 'main-path', ...more] = positionals;
+    const parts = PARTS.filter((part) => only === undefined || only === part);
+    if (more.length > 0 || parts.length === 0) return undefined;
+    if (what === 'micro' && only === undefined) return { what, parts, update, jsonFile };
+    return what === 'main-path' && !update ? { what, parts, update, jsonFile } : undefined;
   } catch {
     return undefined;
   }
+}
+
+function measureMicro(update: boolean, jsonFile: string | undefined): number {
+  console.log('bytes that a row allocates, counted, not timed: the same on every run of the same Node\n');
+  const checks = micro(update);
+  printChecks(checks);
+  if (jsonFile !== undefined) writeFileSync(jsonFile, `${JSON.stringify({ checks }, null, 2)}\n`);
+  return checks.every((check) => check.pass) ? 0 : 1;
 }
 
 async function main(): Promise<number> {
@@ -30,7 +50,8 @@ async function main(): Promise<number> {
     console.error(USAGE);
     return 78;
   }
-  const { parts, jsonFile } = wanted;
+  const { what, parts, update, jsonFile } = wanted;
+  if (what === 'micro') return measureMicro(update, jsonFile);
   requireJava();
   const figures = await mainPath(parts);
   print(figures);
@@ -62,10 +83,14 @@ function print({ drains, indexing, freshness, checks }: Figures): void {
     console.log(`${`window ${i + 1}`.padEnd(24)}${times.join('  ')}${searchCores.toFixed(2).padStart(11)}`);
   }
   console.log();
+  printChecks(checks);
+}
+
+function printChecks(checks: readonly Check[]): void {
+  const width = Math.max(...checks.map(({ name }) => name.length));
   for (const { name, value, unit, target, pass } of checks) {
-    console.log(
-      `${pass ? '✔' : '✘'} ${name.padEnd(52)} ${value.toFixed(2).padStart(8)} ${unit}  (target ${target})`,
-    );
+    const figure = value.toFixed(2).padStart(8);
+    console.log(`${pass ? '✔' : '✘'} ${name.padEnd(width)} ${figure} ${unit}  (target ${target})`);
   }
 }
 

@@ -11,6 +11,7 @@ export type { FetchedBatch, FetchedRecord } from './protocol/record-batch-reader
 export {
   RECORD_OVERHEAD_BYTES,
   RecordBatchWriter,
+  stampBatch,
   type BatchCodec,
   type RecordHeader,
 } from './protocol/record-batch-writer.ts';

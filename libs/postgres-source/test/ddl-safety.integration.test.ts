@@ -131,13 +131,16 @@ describe.each([15, 17, 18] as const)('DDL of the user on PostgreSQL %i', (versio
   });
 });
 
-test('1,600 columns, and one shape written for one table among 2,000', async () => {
+test('1,600 columns, and one shape written for one table among 5,000', async () => {
   const rig = await HistoryRig.create(
     endpoints().postgresUrl,
-    `DO $$ BEGIN FOR i IN 1..2000 LOOP EXECUTE format('CREATE TABLE t%s(id int PRIMARY KEY, v text)', i); END LOOP; END $$`,
+    `DO $$ BEGIN FOR i IN 1..5000 LOOP
+       EXECUTE format('CREATE TABLE t%s(id int PRIMARY KEY, v text)', i);
+       IF i % 500 = 0 THEN COMMIT; END IF;
+     END LOOP; END $$`,
   );
   try {
-    expect([...rig.history.ledger.tables()]).toHaveLength(2000);
+    expect([...rig.history.ledger.tables()]).toHaveLength(5000);
     const columns = Array.from({ length: 1600 }, (_, i) => `c${i} int`).join(', ');
     await rig.db.query('CREATE SCHEMA app');
     const events = await rig.story('ALTER TABLE t77 ADD COLUMN w int', `CREATE TABLE app.wide(${columns})`);

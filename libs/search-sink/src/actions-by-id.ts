@@ -2,8 +2,8 @@ import type { TableIndex } from './table-index.ts';
 
 /** What a chunk knows of its actions, by their numbers. */
 interface Actions {
-  readonly tables: readonly TableIndex[];
-  readonly ids: readonly string[];
+  readonly tables: readonly (TableIndex | undefined)[];
+  readonly ids: readonly (string | undefined)[];
 }
 
 const FIRST_SLOTS = 1024;

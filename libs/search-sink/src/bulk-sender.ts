@@ -72,7 +72,7 @@ export class BulkSender {
         // oxlint-disable-next-line no-await-in-loop -- retries of a bulk keep the order of its lane
         const again = await this.#round(chunk, actions);
         if (again.length > 0 && this.#waitMs > 0) await this.#pause();
-        actions = again.filter((at) => chunk.dead[at] !== true);
+        actions = again.filter((at) => !chunk.isDead(at));
       }
       return null;
     } catch (cause) {
@@ -105,7 +105,7 @@ export class BulkSender {
     signal.throwIfAborted();
     // After the question: the answer is for lanes that are ours now, and may be for a later ownership of theirs.
     chunk.killForeign();
-    const ours = actions.filter((at) => chunk.dead[at] !== true);
+    const ours = actions.filter((at) => !chunk.isDead(at));
     if (ours.length < actions.length) return ours;
     const body = chunk.bodyOf(actions);
     failpoint?.('search.bulk-before');

@@ -17,6 +17,7 @@ export interface ActionEntry {
 }
 
 const MAX_SOURCES_KEPT = 8 * 1024 * 1024;
+const FIRST_ACTIONS = 256;
 
 /**
  * A bulk under construction: NDJSON lines in one buffer, at most one action per document. A later action for the same
@@ -31,21 +32,26 @@ export class Chunk {
   count = 0;
   /** Actions that will be sent. */
   live = 0;
-  readonly starts: number[] = [];
-  readonly ends: number[] = [];
-  readonly sourceStarts: number[] = [];
-  readonly ids: string[] = [];
-  readonly versions: bigint[] = [];
-  readonly tables: TableIndex[] = [];
-  readonly batches: RecordBatch[] = [];
-  readonly records: number[] = [];
-  readonly dead: boolean[] = [];
+  starts = new Uint32Array(FIRST_ACTIONS);
+  ends = new Uint32Array(FIRST_ACTIONS);
+  sourceStarts = new Int32Array(FIRST_ACTIONS);
+  records = new Uint32Array(FIRST_ACTIONS);
+  versions = new BigInt64Array(FIRST_ACTIONS);
+  #dead = new Uint8Array(FIRST_ACTIONS);
+  readonly ids: (string | undefined)[] = [];
+  readonly tables: (TableIndex | undefined)[] = [];
+  readonly batches: (RecordBatch | undefined)[] = [];
   readonly #byId = new ActionsById(this);
 
   /** The action for a document that would be sent, or -1. */
   find(table: TableIndex, id: string): number {
     const at = this.#byId.find(table, id);
-    return at >= 0 && this.dead[at] !== true ? at : -1;
+    return at >= 0 && !this.isDead(at) ? at : -1;
+  }
+
+  /** Not to be sent: a later action took its place, or it was taken out. */
+  isDead(at: number): boolean {
+    return this.#dead[at] === 1;
   }
 
   /** Whether an action of this version must be written at all: not when a newer one of the document waits here. */
@@ -57,21 +63,19 @@ export class Chunk {
   /** Notes the action whose lines were written at `[start, out.length)`. Call {@link accepts} before writing them. */
   add(entry: ActionEntry, start: number): void {
     const earlier = this.find(entry.table, entry.id);
-    if (earlier >= 0) {
-      this.dead[earlier] = true;
-      this.live -= 1;
-    }
+    if (earlier >= 0) this.kill(earlier);
     const at = this.count;
+    if (at === this.starts.length) this.#grow();
     this.#byId.set(entry.table, entry.id, at);
-    this.starts.push(start);
-    this.ends.push(this.out.length);
-    this.sourceStarts.push(entry.sourceStart);
-    this.ids.push(entry.id);
-    this.versions.push(entry.version);
-    this.tables.push(entry.table);
-    this.batches.push(entry.batch);
-    this.records.push(entry.record);
-    this.dead.push(false);
+    this.starts[at] = start;
+    this.ends[at] = this.out.length;
+    this.sourceStarts[at] = entry.sourceStart;
+    this.records[at] = entry.record;
+    this.versions[at] = entry.version;
+    this.#dead[at] = 0;
+    this.ids[at] = entry.id;
+    this.tables[at] = entry.table;
+    this.batches[at] = entry.batch;
     this.count = at + 1;
     this.live += 1;
   }
@@ -84,16 +88,17 @@ export class Chunk {
 
   /** Takes an action out: it will not be sent (again). */
   kill(at: number): void {
-    if (this.dead[at] === true) return;
-    this.dead[at] = true;
+    if (this.isDead(at)) return;
+    this.#dead[at] = 1;
     this.live -= 1;
   }
 
   indices(): Set<PhysicalIndex> {
     const indices = new Set<PhysicalIndex>();
     let last: TableIndex | undefined;
-    for (const table of this.tables) {
-      if (table !== last) indices.add(table.index);
+    for (let at = 0; at < this.count; at += 1) {
+      const { [at]: table } = this.tables;
+      if (table !== undefined && table !== last) indices.add(table.index);
       last = table;
     }
     return indices;
@@ -117,7 +122,7 @@ export class Chunk {
   /** The numbers of the actions that are to be sent, in order. */
   liveActions(): number[] {
     const actions: number[] = [];
-    for (let at = 0; at < this.count; at += 1) if (this.dead[at] !== true) actions.push(at);
+    for (let at = 0; at < this.count; at += 1) if (!this.isDead(at)) actions.push(at);
     return actions;
   }
 
@@ -139,9 +144,29 @@ export class Chunk {
     this.tickets.clear();
     this.count = 0;
     this.live = 0;
-    for (const column of [this.starts, this.ends, this.sourceStarts, this.ids, this.versions])
-      column.length = 0;
-    for (const column of [this.tables, this.batches, this.records, this.dead]) column.length = 0;
+    // let go of what they refer to, but keep their room: an array that is cut to nothing grows from nothing again
+    this.ids.fill(undefined);
+    this.tables.fill(undefined);
+    this.batches.fill(undefined);
     this.#byId.clear();
   }
+
+  #grow(): void {
+    this.starts = longer(this.starts, Uint32Array);
+    this.ends = longer(this.ends, Uint32Array);
+    this.sourceStarts = longer(this.sourceStarts, Int32Array);
+    this.records = longer(this.records, Uint32Array);
+    this.versions = longer(this.versions, BigInt64Array);
+    this.#dead = longer(this.#dead, Uint8Array);
+  }
+}
+
+/** The same numbers in an array of twice the length. */
+function longer<T extends { readonly length: number; set(from: T): void }>(
+  column: T,
+  make: new (length: number) => T,
+): T {
+  const larger = new make(column.length * 2);
+  larger.set(column);
+  return larger;
 }

@@ -183,7 +183,7 @@ export class BulkLane {
 function dropLane(chunk: Chunk, sourceLane: number): boolean {
   let found = false;
   for (let at = 0; at < chunk.count; at += 1) {
-    if (chunk.batches[at]?.lane !== sourceLane || chunk.dead[at] === true) continue;
+    if (chunk.batches[at]?.lane !== sourceLane || chunk.isDead(at)) continue;
     chunk.kill(at);
     found = true;
   }

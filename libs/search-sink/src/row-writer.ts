@@ -9,6 +9,7 @@ import type { SearchObserver } from './observer.ts';
 import type { FreedRow, ParkedKeys, RowOfKey } from './parked/parked-keys.ts';
 import { ParkedRows, type WantedEntry } from './parked/parked-rows.ts';
 import { PreviousDocuments, type StoredState } from './previous-documents.ts';
+import { RowVersion } from './row-version.ts';
 import type { TableIndex } from './table-index.ts';
 import type { Tables } from './tables.ts';
 import type { Ticket } from './ticket.ts';
@@ -51,13 +52,11 @@ export class RowWriter {
   readonly #behindRows: ParkedRows;
   readonly #keyless = new Set<string>();
   #entry: ActionEntry | undefined;
-  #versionLsn = -1n;
-  #versionSeq = -1;
-  #version = 0n;
-  #versionText = '0';
+  readonly #version: RowVersion;
 
   constructor(options: RowWriterOptions) {
     this.#functions = options.functions;
+    this.#version = new RowVersion(options.functions.version);
     this.#tables = options.tables;
     this.#lanes = options.lanes;
     this.#observer = options.observer;
@@ -133,7 +132,7 @@ export class RowWriter {
     if (table === undefined) return 'table';
     if (table.dropped) return this.#skipLate(table);
     if (columns.count >= 0 && !table.mapped.has(columns.columns)) return 'columns';
-    this.#setVersion(batch.commitLsns[at] ?? 0n, batch.seqs[at] ?? 0);
+    this.#version.set(batch, at);
     if (action === ACTION.delete) {
       const id = this.#functions.documentId(reader, 'identity');
       if (id === undefined) return 'no_key';
@@ -154,7 +153,7 @@ export class RowWriter {
     }
     const row = { at, ticket, previous };
     if (mayWait && this.#parked.isParked(table, id))
-      return this.#behind({ table, id, batch, at, version: this.#version }, old, row);
+      return this.#behind({ table, id, batch, at, version: this.#version.value }, old, row);
     if (old !== undefined && old !== id) this.#delete(table, old, batch, row);
     this.#index(table, id, batch, row);
     return null;
@@ -165,7 +164,7 @@ export class RowWriter {
     const { table, id, batch } = change;
     const isMoved = old !== undefined && old !== id;
     // What it took from the old document must be durable before that is deleted.
-    if (this.#behindRows.hold(change, this.#versionText, row.previous) && isMoved) {
+    if (this.#behindRows.hold(change, this.#version.text, row.previous) && isMoved) {
       this.#parked.flushFirst();
       return 'parked';
     }
@@ -175,7 +174,7 @@ export class RowWriter {
 
   /** A change that waited and need not: its key was released by somebody else. */
   put({ table, id, batch, at, version, document }: FreedRow, ticket: Ticket): void {
-    this.#setVersion(batch.commitLsns[at] ?? 0n, batch.seqs[at] ?? 0);
+    this.#version.set(batch, at);
     const { lane, chunk } = this.#place(table, id);
     if (!chunk.accepts(table, id, version)) {
       this.#passOver(chunk, ticket);
@@ -220,7 +219,7 @@ export class RowWriter {
 
   #isApplied({ version, document: { bytes, start, end } }: StoredState): boolean {
     const { seq } = this.reader;
-    if (version !== this.#version || seq < MAX_VERSIONED_SEQ) return version >= this.#version;
+    if (version !== this.#version.value || seq < MAX_VERSIONED_SEQ) return version >= this.#version.value;
     const { _pgstream: note }: { _pgstream?: { seq?: number } } = Object(
       JSON.parse(bytes.toString('utf8', start, end)),
     );
@@ -248,7 +247,7 @@ export class RowWriter {
 
   #index(table: TableIndex, id: string, batch: RecordBatch, row: PlacedRow): void {
     const { lane, chunk } = this.#place(table, id);
-    if (!chunk.accepts(table, id, this.#version)) {
+    if (!chunk.accepts(table, id, this.#version.value)) {
       this.#passOver(chunk, row.ticket);
       return;
     }
@@ -259,7 +258,7 @@ export class RowWriter {
     const sourceStart = out.length;
     const { builder } = this.#functions;
     try {
-      this.#functions.document(this.reader, out, this.#versionText, row.previous);
+      this.#functions.document(this.reader, out, this.#version.text, row.previous);
     } catch (cause) {
       out.length = start; // what lies between two actions would be sent with them
       throw cause;
@@ -273,7 +272,7 @@ export class RowWriter {
   #delete(table: TableIndex, id: string, batch: RecordBatch, row: { at: number; ticket: Ticket }): void {
     if (this.#parked.any) this.#parked.resolve(table, id, positionAt(batch, row.at));
     const { lane, chunk } = this.#place(table, id);
-    if (!chunk.accepts(table, id, this.#version)) {
+    if (!chunk.accepts(table, id, this.#version.value)) {
       this.#passOver(chunk, row.ticket);
       return;
     }
@@ -296,7 +295,7 @@ export class RowWriter {
 
   #writeAddress(chunk: Chunk, id: string): void {
     const { out } = chunk;
-    out.writeAscii(this.#versionText);
+    out.writeAscii(this.#version.text);
     out.write(ID);
     out.writeUtf8(JSON.stringify(id));
     out.write(END);
@@ -311,18 +310,10 @@ export class RowWriter {
     const entry = (this.#entry ??= { table, id, version: 0n, sourceStart: -1, batch, record: 0 });
     entry.table = table;
     entry.id = id;
-    entry.version = this.#version;
+    entry.version = this.#version.value;
     entry.sourceStart = row.sourceStart;
     entry.batch = batch;
     entry.record = row.at;
     return entry;
-  }
-
-  #setVersion(commitLsn: bigint, seq: number): void {
-    if (commitLsn === this.#versionLsn && seq === this.#versionSeq) return;
-    this.#versionLsn = commitLsn;
-    this.#versionSeq = seq;
-    this.#version = this.#functions.version(commitLsn, seq);
-    this.#versionText = this.#version.toString();
   }
 }

@@ -6,5 +6,10 @@ export const MAX_VERSIONED_SEQ = 4095;
  * at multiples of 8, so this fits 63 bits for 16 PiB of WAL.
  */
 export function documentVersion(commitLsn: bigint, seq: number): bigint {
-  return ((commitLsn >> 3n) << 12n) | BigInt(seq < MAX_VERSIONED_SEQ ? seq : MAX_VERSIONED_SEQ);
+  return ((commitLsn >> 3n) << 12n) + seqVersion(seq);
+}
+
+/** What a row's place in its transaction adds to the version of the first. */
+export function seqVersion(seq: number): bigint {
+  return BigInt(seq < MAX_VERSIONED_SEQ ? seq : MAX_VERSIONED_SEQ);
 }

@@ -42,11 +42,11 @@ export interface ReplayOutcome {
  * the schema log are counted, not interpreted. Rows of a transaction whose BEGIN is not in the recording have the
  * position 0/0.
  *
- * @param onRecord gets the value of each record, valid during the call
+ * @param onRecord gets the value of each record, valid during the call; without it records are counted
  */
 export function replayRecording(
   { header, bytes }: Recording,
-  onRecord: (value: Buffer) => void,
+  onRecord?: (value: Buffer) => void,
 ): ReplayOutcome {
   const { cutter, facts, decoder } = decoding(header);
   const passedBytes = header.skippedBytes === 0 ? 0 : (firstMessageAt(bytes) ?? bytes.length);
@@ -54,13 +54,13 @@ export function replayRecording(
   let error: PipelineError | null = null;
   const hand = () => {
     for (let batch = cutter.take(); batch !== undefined; batch = cutter.take()) {
-      for (let i = 0; i < batch.count; i += 1) onRecord(valueAt(batch, i));
+      if (onRecord !== undefined) for (let i = 0; i < batch.count; i += 1) onRecord(valueAt(batch, i));
       batch.release();
     }
   };
   const splitter = new CopySplitter({
     copyData: (chunk, from, to) => {
-      decodeFrame(decoder, chunk.subarray(from, to));
+      decodeFrame(decoder, chunk, from, to);
       frames += 1;
     },
     other: () => undefined,
@@ -109,10 +109,11 @@ function decoding(header: Recording['header']) {
 const XLOG_DATA = 0x77; // w
 const KEEPALIVE = 0x6b; // k
 
-function decodeFrame(decoder: PgoutputDecoder, payload: Buffer): void {
-  if (payload[0] === XLOG_DATA) decoder.decode(payload);
-  else if (payload[0] !== KEEPALIVE) throw malformed('an unknown kind of frame', payload, 0);
-  else if (payload.length < 18) throw malformed('a keepalive cut short', payload, payload.length);
+function decodeFrame(decoder: PgoutputDecoder, bytes: Buffer, from: number, to: number): void {
+  const kind = to > from ? bytes[from] : 0;
+  if (kind === XLOG_DATA) decoder.decode(bytes, from, to);
+  else if (kind !== KEEPALIVE) throw malformed('an unknown kind of frame', bytes.subarray(from, to), 0);
+  else if (to - from < 18) throw malformed('a keepalive cut short', bytes.subarray(from, to), to - from);
 }
 
 function isSame(error: PipelineError | null, recorded: Recording['header']['error']): boolean {

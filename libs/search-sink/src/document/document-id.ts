@@ -29,8 +29,12 @@ export class DocumentIds {
   #ref: TableRef | undefined;
   #indexes: readonly number[] = [];
 
+  /** The id of a simple key is its text. */
+  readonly #isPlain: boolean;
+
   constructor(options: IdOptions) {
     this.#options = options;
+    this.#isPlain = options.layout === 'table' && options.tablePrefix !== true;
   }
 
   /** `undefined` where the table has no key, or the record does not carry every column of it. */
@@ -40,6 +44,9 @@ export class DocumentIds {
     this.#compile(reader.ref, columns);
     const indexes = this.#indexes;
     if (indexes.length === 0) return undefined;
+    const plain =
+      this.#isPlain && indexes.length === 1 ? integerAt(reader, which, indexes[0] ?? 0) : undefined;
+    if (plain !== undefined) return plain;
     const texts: (string | null)[] = [];
     for (const index of indexes) texts.push(keyText(reader.bytes, starts[index] ?? 0, ends[index] ?? 0));
     return idOf(reader.ref, texts, this.#options);
@@ -94,6 +101,23 @@ function isTooLong(id: string): boolean {
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
+}
+
+function integerAt(record: RecordView, which: 'columns' | 'identity', index: number): string | undefined {
+  const { bytes, [which]: values } = record;
+  const start = values.starts[index] ?? 0;
+  const end = values.ends[index] ?? 0;
+  return isInteger(bytes, start, end) ? bytes.toString('latin1', start, end) : undefined;
+}
+
+/** A number without fraction or exponent, as most keys are: nothing of it is escaped or too long. */
+function isInteger(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start > 20) return false;
+  for (let i = start; i < end; i += 1) {
+    const byte = bytes[i] ?? 0;
+    if ((byte < 0x30 || byte > 0x39) && (byte !== 0x2d || i > start)) return false;
+  }
+  return end > start;
 }
 
 /** The text of a raw JSON scalar; `null` for null. Equal texts of a number and a string are the same key. */
