@@ -63,7 +63,10 @@ async function main(): Promise<number> {
     node: process.version,
   };
   if (jsonFile !== undefined)
-    writeFileSync(jsonFile, `${JSON.stringify({ ...figures, machine }, null, 2)}\n`);
+    writeFileSync(
+      jsonFile,
+      `${JSON.stringify({ measuredOn: new Date().toISOString().slice(0, 10), ...figures, machine }, null, 2)}\n`,
+    );
   return figures.checks.every((check) => check.pass) ? 0 : 1;
 }
 

@@ -1,0 +1,119 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { workspaceRoot } from '@pgstream/test-kit';
+import type { Figures } from './main-path.ts';
+import { median } from './processes.ts';
+
+/** What `npm run bench -- main-path --json FILE` writes. */
+export interface MeasuredRun extends Figures {
+  readonly measuredOn: string;
+  readonly machine: {
+    readonly cpu?: string | undefined;
+    readonly cores: number;
+    readonly memoryGb: number;
+    readonly node: string;
+  };
+}
+
+const METHOD = `## Method
+
+One command starts PostgreSQL 17, Kafka and OpenSearch on the machine, and every figure stands beside a reference of the same run: machines differ, and
+the same machine differs from hour to hour, so ratios are what can be compared. Settings are the defaults; the topic has one
+partition. Servers are warm before anything is counted: a fresh JVM takes up to twice the CPU for a minute.
+
+- **Slot to Kafka**: a million rows of five columns, a hundred to a transaction, written before. The reference reader is an eager
+  Node process that reads the slot and decodes nothing. Both read the same WAL in turn, A B B A; one round more, the first, is not counted.
+  Start-up is excluded: from the first settled record to the last. CPU and peak memory are the operating system's for the producer's process.
+- **Kafka to search**: 200,000 rows of about 505 bytes, one worker, into a fresh index. The reference is a loop that sends the same documents
+  with \`_bulk\`, 5,000 at a time and two at a time, into an index of the same mapping, from bodies made beforehand.
+- **Commit to \`_search\`**: single-row commits at 100 per second; a searcher asks every few milliseconds for rows that it has not seen. Three windows
+  of 1,500 commits; the median window is what is checked.
+
+What a row allocates is counted, not timed, by \`npm run bench -- micro\`; \`npm test\` fails when a stage allocates a tenth more than it did.`;
+
+/** `docs/performance.md` below its title: the committed run. */
+export function performanceParts(): string[] {
+  const file = join(workspaceRoot(), 'docs/performance/main-path.json');
+  if (!existsSync(file)) return ['No run is committed.', METHOD];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by the bench
+  return partsOf(JSON.parse(readFileSync(file, 'utf8')) as MeasuredRun);
+}
+
+function partsOf(run: MeasuredRun): string[] {
+  const { cpu = 'unknown CPU', cores, memoryGb, node } = run.machine;
+  return [
+    `Measured on ${run.measuredOn} by \`npm run bench -- main-path --json docs/performance/main-path.json\` on ${cores} cores (${cpu}), ${memoryGb} GB, Node ${node}, servers and product on the same cores. \`npm run docs\` prints this page from that file.`,
+    table(
+      ['', 'Figure', 'Target', 'Met'],
+      run.checks.map(({ name, value, unit, target, pass }) => [
+        name,
+        `${value.toFixed(2)} ${unit}`,
+        `${target} ${unit}`,
+        pass ? 'yes' : '**no**',
+      ]),
+    ),
+    ...drains(run),
+    ...indexing(run),
+    ...freshness(run),
+    METHOD,
+  ];
+}
+
+function drains({ drains: all }: MeasuredRun): string[] {
+  const rows = all.map(({ system, rowsPerS, cpuUsPerRow, peakRssMb }) => [
+    system,
+    thousands(rowsPerS),
+    cpuUsPerRow.toFixed(2),
+    typeof peakRssMb === 'number' ? peakRssMb.toFixed(0) : '–',
+  ]);
+  return [
+    '## Slot to Kafka',
+    bars('Rows per second, median', all, ({ rowsPerS }) => rowsPerS),
+    table(['In the order measured', 'Rows/s', 'CPU µs/row', 'Peak RSS MB'], rows),
+  ];
+}
+
+function indexing({ indexing: all }: MeasuredRun): string[] {
+  const rows = all.map(({ system, docsPerS, cpuUsPerDoc }) => [
+    system,
+    thousands(docsPerS),
+    cpuUsPerDoc.toFixed(2),
+  ]);
+  return [
+    '## Kafka to search',
+    bars('Documents per second, median', all, ({ docsPerS }) => docsPerS),
+    table(['In the order measured', 'Documents/s', 'CPU µs/document'], rows),
+  ];
+}
+
+function freshness({ freshness: windows }: MeasuredRun): string[] {
+  const rows = windows.map(({ p50Ms, p90Ms, p99Ms, maxMs, searchCores }, i) => [
+    `window ${i + 1}`,
+    ...[p50Ms, p90Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1)),
+    searchCores.toFixed(2),
+  ]);
+  const head = ['', 'p50 ms', 'p90 ms', 'p99 ms', 'max ms', 'Cores of the search server'];
+  return ['## Commit to `_search`, 100 commits per second', table(head, rows)];
+}
+
+function bars<T extends { readonly system: string }>(
+  title: string,
+  all: readonly T[],
+  figureOf: (one: T) => number,
+): string {
+  const systems = [...new Set(all.map(({ system }) => system))];
+  const medians = systems.map((system) => median(all.filter((one) => one.system === system).map(figureOf)));
+  const names = systems.map((system) => JSON.stringify(system)).join(', ');
+  const values = medians.map((value) => Math.round(value)).join(', ');
+  const chart = [`    title ${JSON.stringify(title)}`, `    x-axis [${names}]`, `    bar [${values}]`];
+  return ['```mermaid', 'xychart-beta horizontal', ...chart, '```'].join('\n');
+}
+
+function table(head: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
+  const lines = [head, head.map(() => '---'), ...rows];
+  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function thousands(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
