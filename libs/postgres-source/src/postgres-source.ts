@@ -1,5 +1,6 @@
 import {
   classifyPostgres,
+  sqlStateOf,
   type Clock,
   failpoint,
   PipelineError,
@@ -26,6 +27,8 @@ import { ALL_TABLES } from './stream/table-filter.ts';
 
 const BUFFER_BYTES = 32 * 1024 * 1024;
 const BATCH_BYTES = 512 * 1024;
+/** SQLSTATE cannot_connect_now. A server that streams has long started: it is on its way down. */
+const SHUTTING_DOWN = '57P03';
 const RETRY_INITIAL_MS = 100;
 /** A connection that lasted this long starts the waits over. */
 const HEALTHY_MS = 10_000;
@@ -256,6 +259,9 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
     const error = classifyPostgres(cause);
     if (error.disposition === 'retry') {
       this.#observer.onCheckpointFailure?.(error);
+      // A server that shuts down waits until we say that all of it is confirmed, and lets nobody in to store what that
+      // takes: whoever holds on to the stream keeps it from ending, for ever.
+      if (sqlStateOf(error) === SHUTTING_DOWN) this.#session?.abort(error);
       return;
     }
     this.#failure ??= error;
