@@ -32,9 +32,9 @@ export class Arena {
   async servers(kind: Kind): Promise<Servers> {
     switch (kind) {
       case 'shared':
-        return this.#options.usesEndpoints ? sharedServers() : (await this.own()).endpoints;
+        return this.#options.usesEndpoints ? sharedServers() : (await this.#whole()).endpoints;
       case 'own':
-        return (await this.own()).endpoints;
+        return (await this.#whole()).endpoints;
       case 'brokers':
         return { ...(await this.servers('shared')), kafkaBroker: (await this.trio()).brokers.join(',') };
       case 'standby':
@@ -80,6 +80,16 @@ export class Arena {
     await this.#pair?.close();
     await this.#trio?.close();
     await this.#own?.close();
+  }
+
+  /** A fault that failed may have left one of them stopped: the next one has nothing to do with that. */
+  async #whole(): Promise<OwnServers> {
+    const own = await this.own();
+    if (own.areRunning) return own;
+    this.#note('a server is gone: starting new ones …');
+    await own.close();
+    this.#own = undefined;
+    return this.own();
   }
 
   async #newPair(): Promise<PrimaryAndStandby> {

@@ -97,6 +97,10 @@ export class OwnServers {
     return isAlive(this.pids[server]);
   }
 
+  get areRunning(): boolean {
+    return Object.values(this.pids).every((pid) => isAlive(pid));
+  }
+
   /** The data of a stopped PostgreSQL is replaced by a copy of it, which is used up. */
   restoreFrom(copy: string): void {
     const { dataDir } = this.#postgres;

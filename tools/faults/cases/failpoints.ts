@@ -45,6 +45,16 @@ function killAt(
 
 const WORKERS = ['indexer-1', 'indexer-2'];
 
+/** Rows in twelve more schemas: those of the workload may all be in partitions of the other worker. */
+async function touchPartitions({ system: { sql, prefix } }: Scene): Promise<void> {
+  for (let i = 0; i < 12; i++) {
+    const schema = `${prefix}_w${i}`;
+    await sql.query(`CREATE SCHEMA IF NOT EXISTS ${schema};
+      CREATE TABLE IF NOT EXISTS ${schema}.touched (id integer PRIMARY KEY, times integer);
+      INSERT INTO ${schema}.touched VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET times = touched.times + 1`);
+  }
+}
+
 /** DDL and TRUNCATE, for points that only they reach. */
 async function changeShapes({ system, load }: Scene): Promise<void> {
   for (const schema of load.schemas) {
@@ -88,9 +98,12 @@ export const FAILPOINT_FAULTS: readonly Fault[] = [
     'kill-at-consume',
     'A worker',
     ['consumer.assigned', 'consumer.handed-on', 'consumer.commit-before', 'consumer.commit-after'],
-    { names: WORKERS },
+    { names: WORKERS, provoke: touchPartitions },
   ),
-  killAt('kill-at-bulk', 'A worker', ['search.bulk-before', 'search.bulk-after'], { names: WORKERS }),
+  killAt('kill-at-bulk', 'A worker', ['search.bulk-before', 'search.bulk-after'], {
+    names: WORKERS,
+    provoke: touchPartitions,
+  }),
   killAt(
     'kill-at-ddl',
     'A worker',
