@@ -255,13 +255,21 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
     this.#system = { id: found.systemId, timeline: found.timeline };
   }
 
+  /**
+   * Tells the source what the server said to somebody. One that shuts down lets nobody in any more, and waits until we say
+   * that all of it is confirmed: while that takes a write to this very server, or a sink that is away, whoever holds on to
+   * the stream keeps it from ending, for ever. So it is let go, and comes again when the server does.
+   */
+  refused(cause: unknown): void {
+    const error = classifyPostgres(cause);
+    if (sqlStateOf(error) === SHUTTING_DOWN) this.#session?.abort(error);
+  }
+
   #checkpointFailed(cause: unknown): void {
     const error = classifyPostgres(cause);
     if (error.disposition === 'retry') {
       this.#observer.onCheckpointFailure?.(error);
-      // A server that shuts down waits until we say that all of it is confirmed, and lets nobody in to store what that
-      // takes: whoever holds on to the stream keeps it from ending, for ever.
-      if (sqlStateOf(error) === SHUTTING_DOWN) this.#session?.abort(error);
+      this.refused(error);
       return;
     }
     this.#failure ??= error;

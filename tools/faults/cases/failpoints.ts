@@ -45,9 +45,9 @@ function killAt(
 
 const WORKERS = ['indexer-1', 'indexer-2'];
 
-/** Rows in twelve more schemas: those of the workload may all be in partitions of the other worker. */
+/** Rows in six more schemas: those of the workload may all be in partitions of the other worker. */
 async function touchPartitions({ system: { sql, prefix } }: Scene): Promise<void> {
-  for (let i = 0; i < 12; i++) {
+  for (let i = 0; i < 6; i++) {
     const schema = `${prefix}_w${i}`;
     await sql.query(`CREATE SCHEMA IF NOT EXISTS ${schema};
       CREATE TABLE IF NOT EXISTS ${schema}.touched (id integer PRIMARY KEY, times integer);
@@ -98,11 +98,12 @@ export const FAILPOINT_FAULTS: readonly Fault[] = [
     'kill-at-consume',
     'A worker',
     ['consumer.assigned', 'consumer.handed-on', 'consumer.commit-before', 'consumer.commit-after'],
-    { names: WORKERS, provoke: touchPartitions },
+    { names: WORKERS, provoke: touchPartitions, catchUpMs: 120_000 },
   ),
   killAt('kill-at-bulk', 'A worker', ['search.bulk-before', 'search.bulk-after'], {
     names: WORKERS,
     provoke: touchPartitions,
+    catchUpMs: 120_000,
   }),
   killAt(
     'kill-at-ddl',

@@ -22,7 +22,7 @@ function workload(round: number): Workload {
 beforeAll(async () => {
   console.log(`seed ${SEED}`);
   servers = await OwnServers.start();
-  system = await System.open(servers.endpoints, 'out');
+  system = await System.open(servers.endpoints, 'out', { PGSTREAM_POSTGRES_SLOT_POLL_INTERVAL: '1s' });
   services = [
     await system.product.start('wal-producer', 'producer'),
     await system.product.start('search-indexer', 'indexer-1'),
@@ -115,6 +115,23 @@ test('PostgreSQL ends in the orderly way while shapes wait to be stored: its wal
   expect(await agreement()).toEqual(AGREED);
   expect(tookMs).toBeLessThan(10_000); // of 15 s, after which it is killed
   expect(product.started.length).toBe(services.length);
+}, 400_000);
+
+test('PostgreSQL ends in the orderly way while Kafka is away', async () => {
+  const load = workload(4);
+  load.start();
+  await pause(1_000);
+  await servers.stopKafka();
+  await pause(1_000);
+  const from = Date.now();
+  await servers.stopPostgres('SIGINT');
+  const tookMs = Date.now() - from;
+  await servers.startPostgres();
+  await servers.startKafka();
+  await pause(1_000);
+  await load.stop();
+  expect(await agreement()).toEqual(AGREED);
+  expect(tookMs).toBeLessThan(10_000); // of 15 s, after which it is killed
 }, 400_000);
 
 test('PostgreSQL is stopped at once under load, twice, and recovers', async () => {

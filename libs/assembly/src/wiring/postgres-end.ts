@@ -84,7 +84,7 @@ export async function openPostgresEnd(context: RunContext, published?: Published
     isConfirmed: (epoch, commitLsn) => confirmed(end, epoch, commitLsn),
   };
   exportSource(context, end.source);
-  pollSlot(context, database.pool, slot);
+  pollSlot(context, { sql: database.pool, slot, source: end.source });
   watchSchemaHistory(context, { source: end.source, history, sql: database.pool });
   if (state.mode === 'list') watchListMode(context, { source: end.source, slot, sql: database.pool });
   return end;

@@ -45,7 +45,10 @@ SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::text AS wal,
 FROM pg_settings WHERE name = 'max_slot_wal_keep_size'`;
 
 /** The slot as the server shows it: on an ordinary connection, so that a standby sees it as well. */
-export function pollSlot(context: RunContext, sql: Sql, slot: string): void {
+export function pollSlot(
+  context: RunContext,
+  { sql, slot, source }: { sql: Sql; slot: string; source: PostgresSource },
+): void {
   const metrics = producerMetrics(context);
   repeat(
     context,
@@ -59,7 +62,10 @@ export function pollSlot(context: RunContext, sql: Sql, slot: string): void {
       metrics.pgstream_slot_confirmed_flush_lag_bytes.set({ slot }, number('lag'));
       setSlot(metrics, slot, await slotFacts(sql, slot));
     },
-    (error) => context.log.debug({ code: error.code }, 'the slot could not be read'),
+    (error) => {
+      source.refused(error);
+      context.log.debug({ code: error.code }, 'the slot could not be read');
+    },
   );
 }
 
