@@ -105,9 +105,12 @@ export async function logOffsets(
   which: 'start' | 'end',
 ): Promise<Map<number, number>> {
   const asked = partitions.map((partition) => ({ partition }));
-  const found = await cluster.fetchTopicsOffset([
-    { topic, partitions: asked, fromBeginning: which === 'start' },
-  ]);
+  const request = { topic, partitions: asked, fromBeginning: which === 'start' };
+  const found = await cluster.fetchTopicsOffset([request]).catch(async (cause: unknown) => {
+    // asked of one that leads no more: kafkajs would ask it again, until its metadata is five minutes old
+    await cluster.refreshMetadata().catch(() => {});
+    throw cause;
+  });
   return new Map(found.flatMap((entry) => entry.partitions.map((p) => [p.partition, Number(p.offset)])));
 }
 
