@@ -25,8 +25,10 @@ async function ok(asked: Promise<Response>): Promise<unknown> {
   return JSON.parse(text);
 }
 
-/** The index behind the alias of the first schema's items. */
+/** The index behind the alias of the first schema's items: other schemas may be in their indices before it is made. */
 async function indexOf(scene: Scene): Promise<string> {
+  const isMade = async () => (await scene.search('HEAD', `/_alias/${itemsOf(scene)}`)).ok;
+  await scene.until('the index of the first schema to be made', isMade);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the answer names indices
   const [index] = Object.keys((await ok(scene.search('GET', `/_alias/${itemsOf(scene)}`))) as object);
   if (index === undefined) throw new Error('the table has no index');
