@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { ResourceWatch, waitFor, Workload } from '@pgstream/test-kit';
+import { ResourceWatch, Workload } from '@pgstream/test-kit';
 import type { RunningService } from '../../product/product.ts';
 import { compareWithIndex, compareWithLog } from '../agreement.ts';
 import { OwnServers } from '../own-servers.ts';
@@ -85,36 +85,6 @@ test('Kafka is killed and comes back after half a minute under load', async () =
   const from = Date.now();
   expect(await agreement()).toEqual(AGREED);
   console.log(`Kafka: ${load.committed} transactions, agreed ${Date.now() - from} ms after`);
-}, 400_000);
-
-test('PostgreSQL ends in the orderly way while shapes wait to be stored: its walsender is let go', async () => {
-  const { sql, prefix, product } = system;
-  // what is confirmed must be stored first, and cannot be
-  await sql.query(`CREATE TABLE ${prefix}_s0.before_lock (id integer PRIMARY KEY)`);
-  const held = sql.transaction(async (one) => {
-    await one.query('LOCK TABLE pgstream.table_shapes IN ACCESS EXCLUSIVE MODE');
-    await sql.query(`CREATE TABLE ${prefix}_s0.locked (id integer PRIMARY KEY)`);
-    await sql.query(`INSERT INTO ${prefix}_s0.locked SELECT generate_series(1, 100)`);
-    await one.query('SELECT pg_sleep(3600)');
-  });
-  const ended = held.then(
-    () => 'not ended',
-    () => 'ended',
-  );
-  await waitFor('the store to be waited for', async () => {
-    const { rows } = await sql.query(
-      `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%table_shapes%'`,
-    );
-    return rows.length > 0;
-  });
-  const from = Date.now();
-  await servers.stopPostgres('SIGINT');
-  const tookMs = Date.now() - from;
-  await servers.startPostgres();
-  expect(await ended).toBe('ended');
-  expect(await agreement()).toEqual(AGREED);
-  expect(tookMs).toBeLessThan(10_000); // of 15 s, after which it is killed
-  expect(product.started.length).toBe(services.length);
 }, 400_000);
 
 test('PostgreSQL ends in the orderly way while Kafka is away', async () => {
