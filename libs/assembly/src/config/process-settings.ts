@@ -55,7 +55,7 @@ export const routeSettings = {
   memoryBytes: setting(BYTES, {
     env: 'PGSTREAM_MEMORY_BUDGET',
     default: 16 * 2 ** 20,
-    doc: 'Bytes of records that may be read and not yet settled; reading pauses above it. Into Kafka no more than twice PGSTREAM_KAFKA_WRITER_MAX_QUEUE_BYTES is used.',
+    doc: 'Bytes of records that may be read and not yet settled; reading pauses above it.',
   }),
   shutdownTimeoutMs: setting(DURATION_MS, {
     env: 'PGSTREAM_SHUTDOWN_TIMEOUT',

@@ -1,6 +1,5 @@
 import { hostname, tmpdir } from 'node:os';
 import { POSTGRES_RULES, PipelineError } from '@pgstream/failure';
-import { KAFKA_SINK_DEFAULTS } from '@pgstream/kafka-sink';
 import { sessionConfig } from '@pgstream/postgres-client';
 import {
   assertPreflight,
@@ -69,7 +68,6 @@ export async function openPostgresEnd(context: RunContext, published?: Published
   });
   const end: PostgresEnd = {
     source: newSource(context, {
-      bufferBytes: readAheadBytes(context, published !== undefined),
       slot,
       database,
       start,
@@ -113,19 +111,12 @@ async function connect(
 }
 
 interface SourceParts {
-  readonly bufferBytes: number;
   readonly slot: string;
   readonly database: Database;
   readonly start: StartState;
   readonly mustSee: Lsn | null;
   readonly history: SchemaHistory;
   readonly onRole: (role: SourceRole) => void;
-}
-
-/** Into Kafka, what is read and not settled waits in the sink's queue: more than another queue's worth ahead brings nothing. */
-function readAheadBytes({ config: { route, kafka } }: RunContext, toKafka: boolean): number {
-  const queueBytes = kafka.writer.maxQueueBytes ?? KAFKA_SINK_DEFAULTS.maxQueueBytes;
-  return toKafka ? Math.min(route.memoryBytes, 2 * queueBytes) : route.memoryBytes;
 }
 
 function newSource(context: RunContext, parts: SourceParts): PostgresSource {
@@ -153,7 +144,7 @@ function newSource(context: RunContext, parts: SourceParts): PostgresSource {
     ...recorderOf(context, parts),
     retry: { initialMs, maxMs },
     decodingWorkMem: `${Math.max(64, Math.floor(config.postgres.decodingMemoryBytes / 1024))}kB`,
-    bufferBytes: parts.bufferBytes,
+    bufferBytes: config.route.memoryBytes,
   });
   return source;
 }
