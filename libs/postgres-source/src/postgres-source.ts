@@ -256,9 +256,8 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
   }
 
   /**
-   * Tells the source what the server said to somebody. One that shuts down lets nobody in any more, and waits until we say
-   * that all of it is confirmed: while that takes a write to this very server, or a sink that is away, whoever holds on to
-   * the stream keeps it from ending, for ever. So it is let go, and comes again when the server does.
+   * Tells the source what the server said to somebody. One that shuts down lets nobody in, and waits until all of it is
+   * confirmed. That may take a write to it, or a sink that is away: holding on to the stream would keep it up for ever.
    */
   refused(cause: unknown): void {
     const error = classifyPostgres(cause);
