@@ -42,6 +42,8 @@ export interface KafkaSinkOptions {
   readonly expectedTopicId?: string;
   readonly deadLetters: DeadLetterStore;
   readonly onEvent: (event: KafkaSinkEvent) => void;
+  /** The open sink has failed for good, also while nothing is written: somebody replaced the topic, or took the fence. */
+  readonly onFailure?: (failure: PipelineError) => void;
   readonly compression?: BatchCodec;
   /** Of one batch of one partition, before compression. */
   readonly maxBatchBytes?: number;
@@ -144,6 +146,7 @@ async function open(opening: Opening): Promise<KafkaSink> {
   });
   sender.heartbeat();
   await sender.until(() => sender.isIdle);
+  sender.onFailure = settings.onFailure;
   const { heartbeatMs, renewMs, tickMs } = timing(settings, facts);
   const timers = [
     setInterval(() => producer.tick(), tickMs),
@@ -155,7 +158,7 @@ async function open(opening: Opening): Promise<KafkaSink> {
     for (const timer of timers) clearInterval(timer);
     const closed = new PipelineError('KAFKA_UNREACHABLE', { detail: 'The sink was closed.' });
     ending.abort(closed);
-    sender.fail(closed);
+    sender.end(closed);
     cluster.close();
   };
   const { keying } = settings;

@@ -28,6 +28,8 @@ export class Sender {
   readonly queues: readonly PartitionQueue[];
   readonly stats = new SenderStats();
   failure: PipelineError | undefined;
+  /** Told of a failure, which otherwise only the next `write` meets: heartbeats and renewals fail while nothing is written. */
+  onFailure: ((failure: PipelineError) => void) | undefined;
   readonly #options: SenderOptions;
   readonly #ready = new Set<PartitionQueue>();
   readonly #busyLeaders = new Set<number>();
@@ -119,6 +121,13 @@ export class Sender {
     this.failure = failure;
     for (const queue of this.queues) queue.fail(failure);
     this.#wake();
+    this.onFailure?.(failure);
+  }
+
+  /** Fails for good and tells nobody: the sink is closed. */
+  end(reason: PipelineError): void {
+    this.onFailure = undefined;
+    this.fail(reason);
   }
 
   async #round(leader: number, queues: readonly PartitionQueue[]): Promise<void> {

@@ -1,5 +1,6 @@
 import { createKafka, KafkaDeadLetterStore, listDeadLetters } from '@pgstream/kafka-client';
-import { uniqueName } from '@pgstream/test-kit';
+import type { PipelineError } from '@pgstream/failure';
+import { uniqueName, waitFor } from '@pgstream/test-kit';
 import { DDL_PREFIX, type SchemaChange, type ShapeChange } from '@pgstream/wal-event';
 import { batchOf, Bench, connection, idColumn, idOf, put, rows, table, type LogRecord } from './support.ts';
 
@@ -89,6 +90,40 @@ describe('a start is refused', () => {
       code: 'KAFKA_UNREACHABLE',
       disposition: 'retry',
     });
+  });
+});
+
+describe('an open sink that fails while nothing is written says so', () => {
+  test('when a heartbeat finds another topic of the name', async () => {
+    const topic = bench.topic();
+    const failures: PipelineError[] = [];
+    const onFailure = (failure: PipelineError) => void failures.push(failure);
+    const sink = await bench.open(topic, { heartbeatIntervalMs: 100, onFailure });
+    await put(sink, batchOf(rows(1, 10)));
+    const admin = await bench.admin();
+    await admin.deleteTopics({ topics: [topic] });
+    await waitFor('the topic to be gone', async () => !(await admin.listTopics()).includes(topic));
+    await admin.createTopics({ topics: [{ topic, numPartitions: 4 }] });
+    await waitFor('the failure', () => failures.length > 0);
+    expect(failures).toMatchObject([{ code: 'KAFKA_TOPIC_REPLACED', exitCode: 78 }]);
+  });
+
+  test('when a heartbeat is fenced by another producer of the slot', async () => {
+    const topic = bench.topic();
+    const failures: PipelineError[] = [];
+    const onFailure = (failure: PipelineError) => void failures.push(failure);
+    await bench.open(topic, { heartbeatIntervalMs: 100, onFailure });
+    const successor = await bench.open(topic);
+    await waitFor('the failure', () => failures.length > 0);
+    expect(failures).toMatchObject([{ code: 'KAFKA_PRODUCER_FENCED' }]);
+    await put(successor, batchOf(rows(1, 10)));
+  });
+
+  test('and not when it is closed', async () => {
+    const failures: PipelineError[] = [];
+    const sink = await bench.open(bench.topic(), { onFailure: (failure) => void failures.push(failure) });
+    await sink.close();
+    expect(failures).toEqual([]);
   });
 });
 

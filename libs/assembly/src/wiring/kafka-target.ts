@@ -95,6 +95,7 @@ function sinkOptions(
     ...knownTopic(postgres, topic.name),
     deadLetters,
     onEvent: (event) => logEvent(log, event),
+    onFailure: context.fail,
     signal,
     compression: writer.compression ?? (HAS_ZSTD ? 'zstd' : 'none'),
     heartbeatIntervalMs: writer.heartbeatIntervalMs,
