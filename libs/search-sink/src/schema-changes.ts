@@ -53,6 +53,8 @@ export class SchemaChanges {
   readonly #tables: Tables;
   readonly #generations: Generations;
   readonly #renames: TableRenames;
+  /** Lanes that find the same index missing wait for one recovery: two would each save the state they read. */
+  readonly #recoveries = new Map<string, Promise<'gone' | 'again'>>();
 
   constructor(options: SchemaChangesOptions) {
     this.#options = options;
@@ -76,6 +78,14 @@ export class SchemaChanges {
 
   /** The index of a table was not there when a bulk came: dropped, or removed by hand. */
   async missing(table: TableIndex): Promise<'gone' | 'again'> {
+    const { tableId } = table;
+    const recovery =
+      this.#recoveries.get(tableId) ?? this.#recover(table).finally(() => this.#recoveries.delete(tableId));
+    this.#recoveries.set(tableId, recovery);
+    return recovery;
+  }
+
+  async #recover(table: TableIndex): Promise<'gone' | 'again'> {
     this.#tables.forget(table);
     const found = await this.#tables.find(table.tableId);
     if (found?.dropped ?? table.dropped) return 'gone';

@@ -159,6 +159,9 @@ export class Tables {
 
   async #attach(state: TableState): Promise<TableIndex> {
     const index = await this.#physicalOf(state);
+    // Two lanes may have read the same table: what one of them saves since must not be hidden behind an older copy.
+    const known = this.#byId.get(state.table_id);
+    if (known !== undefined && known.version >= BigInt(state.version)) return known;
     const table = new TableIndex(state, index);
     this.#byId.set(state.table_id, table);
     this.#shape(table);

@@ -286,6 +286,22 @@ test.each(['document', 'index of states'])(
   },
 );
 
+test('lanes that find an index missing at the same time make it once, and its table stays marked', async () => {
+  await using r = rig({ lanes: 4 });
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  await r.write([r.log.insert(orders, { id: n(1), note: 'before' })]);
+  const [index] = await readIndices(r.store, `${r.schema}.orders`);
+  await r.store.request('DELETE', `/${index?.name ?? ''}`);
+  const rows = (lane: number) =>
+    Array.from({ length: 300 }, (_, i) => r.log.insert(orders, { id: n(1000 * lane + i), note: 'after' }));
+  await Promise.all([1, 2, 3, 4].map(async (lane) => r.write(rows(lane), lane)));
+  expect(r.counts.get('indexed')).toBe(1 + 1200);
+  expect(r.notices.filter(({ event }) => event === 'index_missing')).toHaveLength(1);
+  expect(r.counts.get('stale')).toBe(1);
+  const kept = await r.store.json<{ _source: object }>('GET', `/${r.prefix}-tables/_doc/${orders.id}`);
+  expect(kept._source).toMatchObject({ stale: ['index_missing'] });
+});
+
 test('a rename of a schema that comes again does not move a table that came back since', async () => {
   await using r = rig();
   const orders = new FakeTable(r.schema, 'orders', ORDERS);
