@@ -125,7 +125,7 @@ export class BulkSender {
     const refresh = documents === chunk.live && hooks.carry(indices, documents);
     this.refreshed = false;
     try {
-      const answer = await store.bulk(body, { timeoutMs, signal, refresh });
+      const answer = await store.bulk(body, documents, { timeoutMs, signal, refresh });
       this.refreshed = refresh && answer.failures.length === 0;
       return answer;
     } finally {

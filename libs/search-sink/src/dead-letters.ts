@@ -43,7 +43,7 @@ export class SearchDeadLetterStore implements DeadLetterStore {
     if (!this.#ready) await ensureSystemIndex(this.#store, 'parked', this.#names, this.#settings);
     this.#ready = true;
     const lines = letters.flatMap((letter) => [this.#address(letter), JSON.stringify(documentOf(letter))]);
-    const { failures } = await this.#store.bulk(Buffer.from(`${lines.join('\n')}\n`), {
+    const { failures } = await this.#store.bulk(Buffer.from(`${lines.join('\n')}\n`), letters.length, {
       requireAlias: false,
       refresh: true,
     });
@@ -76,7 +76,8 @@ export class SearchDeadLetterStore implements DeadLetterStore {
     const lines = letters.map(({ documentId }) =>
       JSON.stringify({ delete: { _index: this.#names.parked, _id: documentId } }),
     );
-    await this.#store.bulk(Buffer.from(`${lines.join('\n')}\n`), { requireAlias: false, refresh: true });
+    const body = Buffer.from(`${lines.join('\n')}\n`);
+    await this.#store.bulk(body, letters.length, { requireAlias: false, refresh: true });
   }
 
   /** The id makes parking idempotent: one letter per sink and event. */

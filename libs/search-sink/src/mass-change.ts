@@ -41,7 +41,10 @@ async function changeAll(
 }
 
 async function send(store: SearchStore, lines: readonly string[], signal: AbortSignal): Promise<void> {
-  const { failures } = await store.bulk(Buffer.from(lines.join('')), { signal, requireAlias: false });
+  const { failures } = await store.bulk(Buffer.from(lines.join('')), lines.length, {
+    signal,
+    requireAlias: false,
+  });
   for (const failure of failures) {
     if (failure.status === 409) continue;
     throw new PipelineError(codeOfProblem(failure), {

@@ -140,6 +140,7 @@ export async function findTableStates(
     'POST',
     `/${names.tables}/_search`,
     {
+      members: ['hits'],
       body: {
         size: 10_000,
         query: { bool: { filter: [{ term: { schema } }, { term: { dropped: false } }] } },

@@ -327,6 +327,7 @@ test('TRUNCATE ends what is parked, also for somebody who has read it before; so
     Buffer.from(
       `{"index":{"_index":"${entry!.index}","_id":"1","version":${entry!.version},"version_type":"external_gte"}}\n${entry!.document}\n`,
     ),
+    1,
   );
   expect(late.failures).toMatchObject([{ status: 409 }]);
   r.log.commit();

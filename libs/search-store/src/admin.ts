@@ -1,4 +1,5 @@
 import { PipelineError } from '@pgstream/failure';
+import { invalidAnswer, isObject, objectOf } from './answer.ts';
 import type { SearchStore } from './store.ts';
 
 export type Properties = Readonly<Record<string, unknown>>;
@@ -39,15 +40,19 @@ export async function readIndices(
     answers: [404],
   });
   if (status === 404) return [];
+  const answer = objectOf(text, `GET ${name}`);
+  if (!Object.values(answer).every((index) => isObject(index) && isObject(index['mappings'])))
+    throw invalidAnswer(`GET ${name}`, text);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the documented answer of GET /{index}
-  const answer = JSON.parse(text) as Record<string, RawIndex>;
-  return Object.entries(answer).map(([index, { aliases, mappings, settings }]) => ({
-    name: index,
-    aliases: Object.keys(aliases ?? {}),
-    properties: mappings?.properties ?? {},
-    meta: mappings?._meta ?? {},
-    refreshInterval: settings?.index?.refresh_interval ?? null,
-  }));
+  return Object.entries(answer as Record<string, RawIndex>).map(
+    ([index, { aliases, mappings, settings }]) => ({
+      name: index,
+      aliases: Object.keys(aliases ?? {}),
+      properties: mappings?.properties ?? {},
+      meta: mappings?._meta ?? {},
+      refreshInterval: settings?.index?.refresh_interval ?? null,
+    }),
+  );
 }
 
 interface RawIndex {

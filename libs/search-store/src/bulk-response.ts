@@ -1,4 +1,5 @@
-import type { StoreProblem } from './store-errors.ts';
+import { invalidAnswer, isObject, objectOf } from './answer.ts';
+import { problemOf, type StoreProblem } from './store-errors.ts';
 
 /** An item that the store did not take, by its place in the bulk. */
 export interface BulkFailure extends StoreProblem {
@@ -15,39 +16,36 @@ export interface BulkResponse {
 export const BULK_FILTER =
   'took,errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason';
 
-const CLEAN = /^\{"took":(\d+),"errors":false/;
+const CLEAN = /^\{"took":(\d+),"errors":false[,}]/;
 
-/** Reads the response to a bulk; one without errors is not parsed. */
-export function readBulkResponse(text: string): BulkResponse {
+/**
+ * Reads the response to a bulk of so many items; one without errors is not parsed. Only what says that every item was
+ * taken, or says which were not, counts: anything else may come from a proxy, and would pass for success.
+ * @throws {PipelineError} SEARCH_ANSWER_INVALID
+ */
+export function readBulkResponse(text: string, items: number): BulkResponse {
   const clean = CLEAN.exec(text);
   if (clean !== null) return { tookMs: Number(clean[1]), failures: [] };
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the response to the filter above
-  const { took = 0, items = [] } = JSON.parse(text) as ParsedBulk;
-  const failures: BulkFailure[] = [];
-  for (const [item, operation] of items.entries()) {
-    for (const { status, error } of Object.values(operation)) {
-      // A delete of a document that is not there says 404 without an error: the delete is remembered, which is success.
-      if (error !== undefined)
-        failures.push({ item, status, type: error.type ?? '', reason: reasonOf(error) });
-    }
-  }
-  return { tookMs: took, failures };
+  const answer = objectOf(text, '_bulk');
+  const { took, errors, items: operations } = answer;
+  const tookMs = typeof took === 'number' ? took : 0;
+  if (errors === false) return { tookMs, failures: [] };
+  if (errors !== true || !Array.isArray(operations) || operations.length !== items)
+    throw invalidAnswer('_bulk', text);
+  const failures = operations.flatMap((operation: unknown, item) => failuresOf(operation, item, text));
+  if (failures.length === 0) throw invalidAnswer('_bulk', text);
+  return { tookMs, failures };
 }
 
-function reasonOf({ reason = '', caused_by: cause }: NonNullable<ParsedItem['error']>): string {
-  return cause?.reason === undefined ? reason : `${reason} (${cause.reason})`;
-}
-
-interface ParsedBulk {
-  readonly took?: number;
-  readonly items?: ReadonlyArray<Record<string, ParsedItem>>;
-}
-
-interface ParsedItem {
-  readonly status: number;
-  readonly error?: {
-    readonly type?: string;
-    readonly reason?: string;
-    readonly caused_by?: { readonly reason?: string };
-  };
+/** A delete of a document that is not there says 404 without an error: the delete is remembered, which is success. */
+function failuresOf(operation: unknown, item: number, text: string): BulkFailure[] {
+  if (!isObject(operation)) throw invalidAnswer('_bulk', text);
+  const results = Object.values(operation);
+  if (results.length !== 1) throw invalidAnswer('_bulk', text);
+  return results.flatMap((result) => {
+    if (!isObject(result) || typeof result['status'] !== 'number') throw invalidAnswer('_bulk', text);
+    if (result['error'] === undefined && result['status'] < 500) return [];
+    const { status, type, reason } = problemOf(result['status'], result);
+    return [{ item, status, type, reason }];
+  });
 }

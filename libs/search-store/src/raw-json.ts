@@ -1,6 +1,7 @@
 /**
  * Finds values in JSON text without parsing them, so that numbers keep their digits and documents can be carried
- * from one response into another request as they are. The text must be valid JSON, as a server's response is.
+ * from one response into another request as they are. The text should be valid JSON, as a server's response is; of any
+ * other, what is found means nothing, but it is found in time.
  */
 
 /** A member of an object: `text.slice(start, end)` is its value. */
@@ -43,7 +44,8 @@ export function elementsOf(text: string, at: number): Array<{ start: number; end
       i += 1;
       continue;
     }
-    const end = valueEnd(text, i);
+    // Where no value begins, one character on: what is no JSON must not hold anybody up.
+    const end = Math.max(valueEnd(text, i), i + 1);
     elements.push({ start: i, end });
     i = end;
   }
@@ -51,7 +53,11 @@ export function elementsOf(text: string, at: number): Array<{ start: number; end
 
 function unquote(quoted: string): string {
   if (!quoted.includes('\\')) return quoted.slice(1, -1);
-  return String(JSON.parse(quoted));
+  try {
+    return String(JSON.parse(quoted));
+  } catch {
+    return quoted;
+  }
 }
 
 function blanks(text: string, at: number): number {

@@ -1,3 +1,4 @@
+import { invalidAnswer } from './answer.ts';
 import { elementsOf, membersOf } from './raw-json.ts';
 import type { SearchStore } from './store.ts';
 
@@ -44,7 +45,7 @@ export async function* scanDocuments(
   try {
     for (;;) {
       const page = pageOf(text);
-      scroll = page.scroll === '' ? scroll : page.scroll;
+      ({ scroll } = page);
       if (page.documents.length === 0) return;
       yield page.documents;
       ({ text } = await store.request('POST', '/_search/scroll', {
@@ -77,6 +78,7 @@ function pageOf(text: string): { scroll: string; documents: ScannedDocument[] } 
     if (hits !== undefined)
       documents = elementsOf(text, hits.start).map((hit) => documentAt(text, hit.start));
   }
+  if (scroll === '') throw invalidAnswer('_search', text);
   return { scroll, documents };
 }
 
@@ -93,5 +95,9 @@ function documentAt(text: string, at: number): ScannedDocument {
 }
 
 function stringAt(text: string, start: number, end: number): string {
-  return String(JSON.parse(text.slice(start, end)));
+  try {
+    return String(JSON.parse(text.slice(start, end)));
+  } catch {
+    throw invalidAnswer('_search', text);
+  }
 }

@@ -21,14 +21,17 @@ test('the reason of a refusal is the innermost one; a body that is no JSON is qu
 });
 
 test('a bulk without errors is not parsed; of others, only items with an error are failures', () => {
-  expect(readBulkResponse('{"took":7,"errors":false,"items":[garbage')).toEqual({ tookMs: 7, failures: [] });
+  expect(readBulkResponse('{"took":7,"errors":false,"items":[garbage', 3)).toEqual({
+    tookMs: 7,
+    failures: [],
+  });
   const items = [
     { index: { status: 201 } },
     { delete: { status: 404 } },
     { index: { status: 409, error: { type: 'version_conflict_engine_exception', reason: 'old' } } },
   ];
   const text = JSON.stringify({ took: 3, errors: true, items });
-  expect(readBulkResponse(text).failures).toEqual([
+  expect(readBulkResponse(text, 3).failures).toEqual([
     { item: 2, status: 409, type: 'version_conflict_engine_exception', reason: 'old' },
   ]);
 });

@@ -1,6 +1,7 @@
 import type { Client } from '@opensearch-project/opensearch';
 import { Buffer } from 'node:buffer';
 import { PipelineError } from '@pgstream/failure';
+import { invalidAnswer, isLikeObject, objectOf } from './answer.ts';
 import { BULK_FILTER, readBulkResponse, type BulkResponse } from './bulk-response.ts';
 import { createClient, type SearchConnection } from './connection.ts';
 import { ErrorCodes } from './noting-agent.ts';
@@ -22,6 +23,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** Statuses that are answers, not errors: 404 where absence is a fact. */
   readonly answers?: readonly number[];
+  /** The answer may be any text: without it, what is no JSON object did not come from the API. */
+  readonly anyText?: boolean;
 }
 
 export interface StoreResponse {
@@ -68,11 +71,11 @@ export class SearchStore {
     };
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      const response = await pending;
-      return {
-        status: response.statusCode ?? 0,
-        text: typeof response.body === 'string' ? response.body : '',
-      };
+      const { statusCode: status, body } = await pending;
+      const text = typeof body === 'string' ? body : '';
+      if (options.anyText !== true && !isLikeObject(text))
+        throw invalidAnswer(`${method} ${path}: ${status ?? 0}`, text);
+      return { status: status ?? 0, text };
     } catch (cause) {
       signal?.throwIfAborted();
       throw storeError(cause, `${method} ${path}`, this.#codes);
@@ -81,19 +84,35 @@ export class SearchStore {
     }
   }
 
-  /** Parses the answer. For small administrative answers only. */
-  async json<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+  /**
+   * Parses the answer, which must have these members. For small administrative answers only.
+   * @throws {PipelineError} SEARCH_ANSWER_INVALID
+   */
+  async json<T extends object>(
+    method: string,
+    path: string,
+    options: RequestOptions & { readonly members?: ReadonlyArray<keyof T & string> } = {},
+  ): Promise<T> {
     const { text } = await this.request(method, path, options);
+    const answer = objectOf(text, `${method} ${path}`);
+    if (
+      options.members?.some(
+        (member) => typeof answer[member] !== 'object' && typeof answer[member] !== 'number',
+      )
+    )
+      throw invalidAnswer(`${method} ${path}`, text);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller names the API's documented answer
-    return JSON.parse(text) as T;
+    return answer as T;
   }
 
   /**
    * Sends NDJSON as it is. Items are taken only where their index is an alias, so that a late item cannot make an
    * index. Items that failed are in the answer; a request that failed as a whole throws.
+   * @param items how many there are in `body`
    */
   async bulk(
     body: Buffer,
+    items: number,
     options: { timeoutMs?: number; refresh?: boolean; signal?: AbortSignal; requireAlias?: boolean } = {},
   ): Promise<BulkResponse> {
     const { refresh, requireAlias = true, timeoutMs, signal } = options;
@@ -109,7 +128,7 @@ export class SearchStore {
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(signal === undefined ? {} : { signal }),
     });
-    return readBulkResponse(text);
+    return readBulkResponse(text, items);
   }
 
   /** The newest state of documents, refreshed or not, from the primary. `null` where there is no document. */
@@ -123,9 +142,10 @@ export class SearchStore {
       ...(signal === undefined ? {} : { signal }),
     });
     const docs = membersOf(text).find((member) => member.name === 'docs');
-    if (docs === undefined)
-      throw new PipelineError('SEARCH_REQUEST_REFUSED', { detail: '_mget answered without docs' });
-    return elementsOf(text, docs.start).map(({ start }) => storedDocument(text, start));
+    const found = docs === undefined ? [] : elementsOf(text, docs.start);
+    // A document that is left out would be taken for one that is not there.
+    if (found.length !== addresses.length) throw invalidAnswer('_mget', text);
+    return found.map(({ start }) => storedDocument(text, start));
   }
 
   /**
@@ -139,7 +159,7 @@ export class SearchStore {
   /** Asked once. OpenSearch always says what it is; an Elasticsearch made of its core alone has no page for that. */
   async isOpenSearch(): Promise<boolean> {
     if (this.#openSearch === undefined) {
-      const { status, text } = await this.request('GET', '/', { answers: [400, 404, 405] });
+      const { status, text } = await this.request('GET', '/', { answers: [400, 404, 405], anyText: true });
       this.#openSearch = status === 200 && text.includes('"opensearch"');
     }
     return this.#openSearch;
@@ -149,7 +169,7 @@ export class SearchStore {
     const answer = await this.json<{
       cluster_uuid?: string;
       version?: { distribution?: string; number?: string };
-    }>('GET', '/', signal === undefined ? {} : { signal });
+    }>('GET', '/', { members: ['version'], ...(signal === undefined ? {} : { signal }) });
     return {
       distribution: answer.version?.distribution === 'opensearch' ? 'opensearch' : 'elasticsearch',
       version: answer.version?.number ?? '',

@@ -93,7 +93,7 @@ test('documents come back byte for byte, by mget and by scan, and a bulk never m
     '{"big":9223372036854775807,"digits":1.10000000000000000000000001,"é":"\\ud83d\\ude00 \\u0000"}';
   const address = { _index: alias, _id: 'ä/1', version: '9007199254740993', version_type: 'external_gte' };
   const line = JSON.stringify({ index: address });
-  const { failures } = await store.bulk(Buffer.from(`${line}\n${source}\n`), { refresh: true });
+  const { failures } = await store.bulk(Buffer.from(`${line}\n${source}\n`), 1, { refresh: true });
   expect(failures).toEqual([]);
   const expected = { version: '9007199254740993', source };
   await expect(
@@ -106,7 +106,7 @@ test('documents come back byte for byte, by mget and by scan, and a bulk never m
   for await (const page of scanDocuments(store, { index, query: { match_all: {} }, sources: true }))
     pages.push(...page);
   expect(pages).toEqual([{ id: 'ä/1', ...expected }]);
-  const late = await store.bulk(Buffer.from('{"index":{"_index":"no-such-alias-here","_id":"1"}}\n{}\n'));
+  const late = await store.bulk(Buffer.from('{"index":{"_index":"no-such-alias-here","_id":"1"}}\n{}\n'), 1);
   expect(late.failures).toMatchObject([{ item: 0, status: 404, type: 'index_not_found_exception' }]);
   await expect(putMapping(store, index, { properties: { n: { type: 'long' } } })).rejects.toMatchObject({
     code: 'SEARCH_MAPPING_CLASH',

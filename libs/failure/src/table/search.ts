@@ -6,6 +6,13 @@ export const SEARCH_ERRORS = {
     summary: 'The search store refused or dropped the connection, or answered 429 or 5xx.',
     action: 'None: the sink retries with backoff. If it persists, look at the health of the cluster.',
   },
+  SEARCH_ANSWER_INVALID: {
+    disposition: 'retry',
+    summary:
+      'What answered is not the search store, or its answer was cut: the text is none that its API gives.',
+    action:
+      'None: the sink retries with backoff, and takes nothing as written. If it persists, see whether the URL is that of the search store, and what proxies answer in its place.',
+  },
   SEARCH_FORBIDDEN: {
     disposition: 'halt',
     exitCode: 78,

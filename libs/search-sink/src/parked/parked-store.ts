@@ -142,6 +142,7 @@ export class ParkedStore {
   async count(query: object = { term: { kind: 'key' } }): Promise<number> {
     await refreshIndices(this.#options.store, [this.index]);
     const { count } = await this.#options.store.json<{ count: number }>('POST', `/${this.index}/_count`, {
+      members: ['count'],
       query: { ignore_unavailable: true },
       body: { query },
     });
@@ -178,6 +179,7 @@ export class ParkedStore {
     if (docs.length === 0) return [];
     const { store } = this.#options;
     const answer = await store.json<{ docs: readonly GetAnswer[] }>('POST', `/${this.index}/_mget`, {
+      members: ['docs'],
       query: { ...(await store.newest()), ...query },
       body: { docs },
     });

@@ -71,5 +71,5 @@ async function post(
   group: ReadonlyArray<{ text: string }>,
 ): Promise<{ failures: readonly BulkFailure[] }> {
   const body = Buffer.from(group.map(({ text }) => text).join(''));
-  return store.bulk(body, { requireAlias: false });
+  return store.bulk(body, group.length, { requireAlias: false });
 }

@@ -108,7 +108,7 @@ async function writeGroup(
   let failures: readonly BulkFailure[];
   try {
     const body = Buffer.from(group.map(({ lines }) => lines).join(''));
-    ({ failures } = await options.store.bulk(body, { refresh: options.refresh ?? false }));
+    ({ failures } = await options.store.bulk(body, group.length, { refresh: options.refresh ?? false }));
   } catch (cause) {
     if (!(cause instanceof PipelineError) || cause.code !== 'SEARCH_BULK_TOO_LARGE') throw cause;
     if (group.length > 1) return await writeHalves(group, options, readMs);

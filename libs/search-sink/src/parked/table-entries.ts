@@ -41,7 +41,7 @@ export async function removeOlder(
     let open = page.filter((entry) => isOlder(entry, fence));
     for (let round = 0; open.length > 0 && round < MAX_ROUNDS; round += 1) {
       const lines = open.map(({ index, id }) => tombstone(index, id, fence.version));
-      await store.bulk(Buffer.from(lines.join('')));
+      await store.bulk(Buffer.from(lines.join('')), lines.length);
       const changed = await parked.remove(open);
       gone.push(...open.map(({ entryId }) => entryId).filter((entryId) => !changed.has(entryId)));
       open = (await parked.entries([...changed])).filter((entry) => isOlder(entry, fence));
