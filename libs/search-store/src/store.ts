@@ -1,4 +1,4 @@
-import type { Client } from '@opensearch-project/opensearch';
+import type { ApiResponse, Client } from '@opensearch-project/opensearch';
 import { Buffer } from 'node:buffer';
 import { PipelineError } from '@pgstream/failure';
 import { invalidAnswer, isLikeObject, objectOf } from './answer.ts';
@@ -71,11 +71,10 @@ export class SearchStore {
     };
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      const { statusCode: status, body } = await pending;
-      const text = typeof body === 'string' ? body : '';
-      if (options.anyText !== true && !isLikeObject(text))
-        throw invalidAnswer(`${method} ${path}: ${status ?? 0}`, text);
-      return { status: status ?? 0, text };
+      const answer = responseOf(await pending);
+      if (options.anyText !== true && !isLikeObject(answer.text))
+        throw invalidAnswer(`${method} ${path}: ${answer.status}`, answer.text);
+      return answer;
     } catch (cause) {
       signal?.throwIfAborted();
       throw storeError(cause, `${method} ${path}`, this.#codes);
@@ -180,6 +179,10 @@ export class SearchStore {
   async close(): Promise<void> {
     await this.#client.close();
   }
+}
+
+function responseOf({ statusCode, body }: ApiResponse): StoreResponse {
+  return { status: statusCode ?? 0, text: typeof body === 'string' ? body : '' };
 }
 
 function clientOptions({ timeoutMs, answers }: RequestOptions): {
