@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parse as parseDotenv } from 'dotenv';
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from 'yaml';
 
 /** One value of a file: where it stands, and its text as an environment variable would hold it. */
 export interface FileEntry {
@@ -28,7 +28,7 @@ export function readConfigFile(path: string, env: NodeJS.ProcessEnv): ConfigFile
     const reason = existsSync(path) ? `cannot be read: ${String(error)}` : 'there is no such file';
     return { format, entries: [], faults: [`-c/--config ${path}: ${reason}`] };
   }
-  const file = format === 'yaml' ? readYaml(path, text) : readEnv(path, text);
+  const file = format === 'yaml' ? readYamlOfAnyDepth(path, text) : readEnv(path, text);
   return file.faults.length > 0 ? file : substituted(file, env);
 }
 
@@ -70,6 +70,16 @@ function openedQuote(value: string, line: number): { mark: string; line: number 
   return mark === undefined || value.slice(1).includes(mark) ? undefined : { mark, line };
 }
 
+/** The parser calls itself for each level, and so do we. */
+function readYamlOfAnyDepth(path: string, text: string): ConfigFile {
+  try {
+    return readYaml(path, text);
+  } catch {
+    // Faults of the text are returned; what is thrown, in whichever form, is the end of the stack.
+    return { format: 'yaml', entries: [], faults: [`${path}:1: it is nested too deeply`] };
+  }
+}
+
 function readYaml(path: string, text: string): ConfigFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -84,26 +94,41 @@ function readYaml(path: string, text: string): ConfigFile {
   if (!isMap(document.contents)) {
     return { format: 'yaml', entries: [], faults: [`${path}:1: expected a mapping such as "source:"`] };
   }
-  const lineAt = (node: Node) => lines.linePos(node.range?.[0] ?? 0).line;
-  return { format: 'yaml', entries: yamlEntries(document.contents, '', path, lineAt), faults: [] };
+  const faults: string[] = [];
+  const place = (node: Node) => `${path}:${lines.linePos(node.range?.[0] ?? 0).line}`;
+  const entries = yamlEntries(document.contents, '', {
+    place,
+    refuse: (node, why) => faults.push(`${place(node)}: ${why}`),
+  });
+  return { format: 'yaml', entries, faults };
 }
 
-function yamlEntries(node: Node, name: string, path: string, lineAt: (node: Node) => number): FileEntry[] {
+interface Reading {
+  /** `pgstream.yaml:3` */
+  readonly place: (node: Node) => string;
+  readonly refuse: (node: Node, why: string) => void;
+}
+
+function yamlEntries(node: Node, name: string, reading: Reading): FileEntry[] {
   if (isMap(node) && (node.items.length > 0 || name === '')) {
     return node.items.flatMap(({ key, value }) => {
       const part = isScalar(key) ? String(key.value) : String(key);
       // A key without a value says nothing: the default stays.
       if (value === null || (isScalar(value) && value.value === null)) return [];
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- parseDocument makes nodes only
-      return yamlEntries(value as Node, name === '' ? part : `${name}.${part}`, path, lineAt);
+      return yamlEntries(value as Node, name === '' ? part : `${name}.${part}`, reading);
     });
   }
-  return [{ name, text: textOf(node), origin: `${path}:${lineAt(node)}` }];
+  return [{ name, text: textOf(node, name, reading), origin: reading.place(node) }];
 }
 
-function textOf(node: Node): string {
+function textOf(node: Node, name: string, { refuse }: Reading): string {
   if (isScalar(node)) return String(node.value);
-  if (isSeq(node)) return node.items.map((item) => (isScalar(item) ? String(item.value) : '')).join(',');
+  if (isAlias(node)) refuse(node, `${name} is an alias; write the value out`);
+  if (isSeq(node)) {
+    if (!node.items.every(isScalar)) refuse(node, `${name} must be a list of plain values`);
+    return node.items.map((item) => (isScalar(item) ? String(item.value) : '')).join(',');
+  }
   // `stdout: {}` asks for what it names, with nothing more to say about it.
   return 'true';
 }

@@ -30,7 +30,7 @@ export const BOOLEAN: Kind<boolean> = kind('true or false', (text) => {
 export const BYTES: Kind<number> = kind('a size in bytes, such as 1572864 or 64MiB', parseBytes, formatBytes);
 
 export const DURATION_MS: Kind<number> = kind(
-  'a duration, such as 500ms, 1s or 1m; a bare number is milliseconds',
+  'a duration of at most 24 days, such as 500ms, 1s or 1m; a bare number is milliseconds',
   parseDurationMs,
   formatDuration,
 );

@@ -59,7 +59,7 @@ export function loadConfig<S extends Settings>(
 function throwFaults(faults: readonly string[], refused: readonly string[]): void {
   const all = [...refused, ...faults];
   if (all.length === 0) return;
-  const detail = `\n${all.map((fault) => `  - ${fault}`).join('\n')}`;
+  const detail = `\n${all.map((fault) => `  - ${withoutCredentials(fault)}`).join('\n')}`;
   throw new PipelineError(faults.length === 0 ? 'FEATURE_NOT_AVAILABLE' : 'CONFIG_INVALID', { detail });
 }
 
@@ -162,6 +162,11 @@ class Loading<S extends Settings> {
       given: givenPaths,
     };
   }
+}
+
+/** A URL in the wrong setting is a common mistake, and a log is no place for its password. */
+function withoutCredentials(text: string): string {
+  return text.replaceAll(/:\/\/[^\s/]*@/g, '://***@');
 }
 
 function append(map: Map<string, NamedSetting[]>, name: string, named: NamedSetting): void {

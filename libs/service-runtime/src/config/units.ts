@@ -30,12 +30,20 @@ export function parseBytes(text: string): number {
   return bytes;
 }
 
+/** A timer of Node that is longer ends at once. */
+const MAX_DURATION_MS = 2 ** 31 - 1;
+
 /**
  * `500ms`, `1s`, `1m30s`, `2h`: milliseconds. A bare number is milliseconds, as in the YAML files of the original.
- * @throws {RangeError} for anything else.
+ * @throws {RangeError} for anything else, and for more than 24 days.
  */
 export function parseDurationMs(text: string): number {
-  const trimmed = text.trim();
+  const ms = anyDurationMs(text.trim());
+  if (!(ms <= MAX_DURATION_MS)) throw new RangeError('too long');
+  return ms;
+}
+
+function anyDurationMs(trimmed: string): number {
   if (/^\d+$/.test(trimmed)) return Number(trimmed);
   const parts = [...trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|min|[smhd])/g)];
   if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== trimmed) {
