@@ -34,6 +34,50 @@ const CHECKED: ReadonlyArray<readonly [promise: string, how: string]> = [
   ],
 ];
 
+/** What comes from outside, and the tests that feed it generated and collected garbage. */
+const HOSTILE: ReadonlyArray<readonly [input: string, promise: string, tests: string]> = [
+  [
+    'pgoutput frames',
+    'a typed error, and the frames in a file for `pgstream replay`',
+    'libs/postgres-source/src/pgoutput/decoder.test.ts, recorder/recorder.test.ts',
+  ],
+  [
+    'text of COPY',
+    'each row is cut where PostgreSQL cuts it',
+    'libs/postgres-source/src/stream/copy-splitter.test.ts',
+  ],
+  [
+    'records of the log',
+    'read as written, or a typed error',
+    'libs/wal-event/src/record.property.test.ts, record-head.test.ts',
+  ],
+  [
+    'batches and answers of Kafka',
+    'read as written, or a typed error',
+    'libs/kafka-client/src/protocol/record-batch.test.ts, wire.test.ts',
+  ],
+  [
+    'answers of the search store',
+    'only an answer of its API counts; anything else is retried',
+    'libs/search-store/src/hostile-answers.test.ts',
+  ],
+  [
+    'values of rows',
+    'a field of the right type, or null with a note',
+    'libs/search-sink/src/document/convert.property.test.ts, json-text.test.ts',
+  ],
+  [
+    'settings, files and flags',
+    'taken or refused by name and line, no secret shown',
+    'libs/assembly/src/config/hostile-config.test.ts',
+  ],
+  [
+    'requests to the health server',
+    'an answer of 4xx, or the end of the connection',
+    'libs/service-runtime/src/health/hostile-requests.test.ts',
+  ],
+];
+
 const NOT_PROMISED: readonly string[] = [
   '**A search index sees each change at least once.** After a kill, changes are applied again; versions make that a no-op. In the log, nothing stands twice.',
   '**Order across schemas.** Order is promised per row, and whole within a partition.',
@@ -72,6 +116,15 @@ npm run soak -- --minutes 60            # a random mix of faults, most of them S
       '| Check | How |',
       '| --- | --- |',
       ...CHECKED.map(([promise, how]) => `| ${promise} | ${how} |`),
+    ].join('\n'),
+    [
+      '## Hostile input',
+      '',
+      'What comes from outside may be anything. Generated input (fast-check) and a corpus go to each door: nothing crashes, nothing hangs, nothing is taken for what it is not.',
+      '',
+      '| Input | What must follow | Test |',
+      '| --- | --- | --- |',
+      ...HOSTILE.map(([input, promise, tests]) => `| ${input} | ${promise} | ${tests} |`),
     ].join('\n'),
     ['## What is not promised', '', ...NOT_PROMISED.map((text) => `- ${text}`)].join('\n'),
     '## The faults',

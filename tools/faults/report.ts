@@ -57,7 +57,8 @@ export function checksOf(results: readonly FaultResult[]): Check[] {
 
 /** `docs/reliability-run.md` is written by it. */
 export function writeMarkdown(file: string, results: readonly FaultResult[]): void {
-  const names = [...new Set(results.map(({ fault }) => fault.name))];
+  const run = new Set(results.map(({ fault }) => fault.name));
+  const names = FAULTS.map(({ name }) => name).filter((name) => run.has(name));
   const rows = names.map((name) => {
     const mine = results.filter(({ fault }) => fault.name === name);
     const marks = LETTERS.map((letter) => mark(mine, letter)).join(' | ');
@@ -65,7 +66,7 @@ export function writeMarkdown(file: string, results: readonly FaultResult[]): vo
     const slowest = Math.max(...mine.map(({ caughtUpMs }) => caughtUpMs ?? Infinity));
     return `| \`${name}\` | ${marks} | ${transactions} | ${records} | ${seconds(slowest)} |`;
   });
-  const seeds = [...new Set(results.map(({ seed }) => seed))].join(', ');
+  const seeds = [...new Set(results.map(({ seed }) => seed))].toSorted((a, b) => a - b).join(', ');
   const good = results.filter(passed).length;
   const text = [
     '# The last complete run of the fault suite',

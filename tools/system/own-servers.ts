@@ -33,7 +33,16 @@ export class OwnServers {
       startKafka({ heapMb: 256 }),
       startSearch({ heapMb: 512 }),
     ] as const;
-    return new OwnServers(...(await Promise.all(servers)));
+    try {
+      return new OwnServers(...(await Promise.all(servers)));
+    } catch (error) {
+      // One that fails must not leave the others behind.
+      const [postgres, kafka, search] = await Promise.allSettled(servers);
+      if (postgres.status === 'fulfilled') await stopPostgres(postgres.value);
+      if (kafka.status === 'fulfilled') await stopKafka(kafka.value);
+      if (search.status === 'fulfilled') await stopSearch(search.value);
+      throw error;
+    }
   }
 
   get endpoints(): Servers {
