@@ -1,4 +1,4 @@
-import { refreshIndices, type SearchStore } from '@pgstream/search-store';
+import { objectOf, refreshIndices, type SearchStore } from '@pgstream/search-store';
 import { systemClock, type Clock } from '@pgstream/failure';
 import type { SearchObserver } from './observer.ts';
 import type { PhysicalIndex } from './table-index.ts';
@@ -149,7 +149,7 @@ export class Refresher {
       },
     );
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the documented answer of GET _settings
-    const answer = (status === 404 ? {} : JSON.parse(text)) as Record<
+    const answer = (status === 404 ? {} : objectOf(text, '_settings')) as Record<
       string,
       { settings?: Record<string, string> }
     >;

@@ -1,4 +1,4 @@
-import { createIndex, type SearchStore } from '@pgstream/search-store';
+import { createIndex, invalidAnswer, isObject, objectOf, type SearchStore } from '@pgstream/search-store';
 import type { TableState } from './table-index.ts';
 
 /** Our own indices: `pgstream` (schema history), `pgstream-tables` (state), `pgstream-parked` (dead letters). */
@@ -107,8 +107,10 @@ export async function readTableState(
     },
   );
   if (status === 404) return null;
+  const { _source: state } = objectOf(text, names.tables);
+  if (!isObject(state)) throw invalidAnswer(names.tables, text);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by writeTableState
-  return (JSON.parse(text) as { _source: TableState })._source;
+  return state as unknown as TableState;
 }
 
 /** `false` where the store has a newer state. */
@@ -140,7 +142,10 @@ export async function findTableStates(
     'POST',
     `/${names.tables}/_search`,
     {
-      members: ['hits'],
+      isAnswer: ({ hits }) =>
+        isObject(hits) &&
+        Array.isArray(hits['hits']) &&
+        hits['hits'].every((hit) => isObject(hit) && isObject(hit['_source'])),
       body: {
         size: 10_000,
         query: { bool: { filter: [{ term: { schema } }, { term: { dropped: false } }] } },

@@ -10,6 +10,7 @@ export {
   type IndexState,
   type Properties,
 } from './admin.ts';
+export { invalidAnswer, isObject, objectOf } from './answer.ts';
 export type { BulkFailure, BulkResponse } from './bulk-response.ts';
 export type { SearchConnection, SearchTls } from './connection.ts';
 export { elementsOf, membersOf, type RawMember } from './raw-json.ts';

@@ -1,7 +1,7 @@
 import type { ApiResponse, Client } from '@opensearch-project/opensearch';
 import { Buffer } from 'node:buffer';
 import { PipelineError } from '@pgstream/failure';
-import { invalidAnswer, isLikeObject, objectOf } from './answer.ts';
+import { invalidAnswer, isLikeObject, isObject, objectOf } from './answer.ts';
 import { BULK_FILTER, readBulkResponse, type BulkResponse } from './bulk-response.ts';
 import { createClient, type SearchConnection } from './connection.ts';
 import { ErrorCodes } from './noting-agent.ts';
@@ -25,6 +25,11 @@ export interface RequestOptions {
   readonly answers?: readonly number[];
   /** The answer may be any text: without it, what is no JSON object did not come from the API. */
   readonly anyText?: boolean;
+}
+
+export interface JsonRequestOptions extends RequestOptions {
+  /** Whether an answer has the members that the API documents. */
+  readonly isAnswer?: (answer: Readonly<Record<string, unknown>>) => boolean;
 }
 
 export interface StoreResponse {
@@ -84,22 +89,13 @@ export class SearchStore {
   }
 
   /**
-   * Parses the answer, which must have these members. For small administrative answers only.
+   * Parses the answer. For small administrative answers only.
    * @throws {PipelineError} SEARCH_ANSWER_INVALID
    */
-  async json<T extends object>(
-    method: string,
-    path: string,
-    options: RequestOptions & { readonly members?: ReadonlyArray<keyof T & string> } = {},
-  ): Promise<T> {
+  async json<T extends object>(method: string, path: string, options: JsonRequestOptions = {}): Promise<T> {
     const { text } = await this.request(method, path, options);
     const answer = objectOf(text, `${method} ${path}`);
-    if (
-      options.members?.some(
-        (member) => typeof answer[member] !== 'object' && typeof answer[member] !== 'number',
-      )
-    )
-      throw invalidAnswer(`${method} ${path}`, text);
+    if (options.isAnswer?.(answer) === false) throw invalidAnswer(`${method} ${path}`, text);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller names the API's documented answer
     return answer as T;
   }
@@ -168,7 +164,10 @@ export class SearchStore {
     const answer = await this.json<{
       cluster_uuid?: string;
       version?: { distribution?: string; number?: string };
-    }>('GET', '/', { members: ['version'], ...(signal === undefined ? {} : { signal }) });
+    }>('GET', '/', {
+      isAnswer: ({ version }) => isObject(version),
+      ...(signal === undefined ? {} : { signal }),
+    });
     return {
       distribution: answer.version?.distribution === 'opensearch' ? 'opensearch' : 'elasticsearch',
       version: answer.version?.number ?? '',

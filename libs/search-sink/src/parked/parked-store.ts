@@ -1,5 +1,11 @@
 import { PipelineError } from '@pgstream/failure';
-import { putMapping, refreshIndices, scanDocuments, type SearchStore } from '@pgstream/search-store';
+import {
+  isObject,
+  putMapping,
+  refreshIndices,
+  scanDocuments,
+  type SearchStore,
+} from '@pgstream/search-store';
 import { comparePositions, parsePosition } from '@pgstream/wal-event';
 import { ensureSystemIndex, PARKED_PROPERTIES, type SystemNames } from '../system-indices.ts';
 import {
@@ -141,12 +147,12 @@ export class ParkedStore {
   /** How many keys are parked. */
   async count(query: object = { term: { kind: 'key' } }): Promise<number> {
     await refreshIndices(this.#options.store, [this.index]);
-    const { count } = await this.#options.store.json<{ count: number }>('POST', `/${this.index}/_count`, {
-      members: ['count'],
+    const answer = await this.#options.store.json<{ count: number }>('POST', `/${this.index}/_count`, {
+      isAnswer: ({ count }) => typeof count === 'number',
       query: { ignore_unavailable: true },
       body: { query },
     });
-    return count;
+    return answer.count;
   }
 
   /** Ids of entries, page by page. Of what was refreshed: {@link count} refreshes. */
@@ -179,7 +185,8 @@ export class ParkedStore {
     if (docs.length === 0) return [];
     const { store } = this.#options;
     const answer = await store.json<{ docs: readonly GetAnswer[] }>('POST', `/${this.index}/_mget`, {
-      members: ['docs'],
+      isAnswer: ({ docs: found }) =>
+        Array.isArray(found) && found.length === docs.length && found.every(isObject),
       query: { ...(await store.newest()), ...query },
       body: { docs },
     });
