@@ -1,18 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { workspaceRoot } from '@pgstream/test-kit';
+import type { Machine } from './machine.ts';
 import type { Figures } from './main-path.ts';
 import { median } from './processes.ts';
 
 /** What `npm run bench -- main-path --json FILE` writes. */
 export interface MeasuredRun extends Figures {
   readonly measuredOn: string;
-  readonly machine: {
-    readonly cpu?: string | undefined;
-    readonly cores: number;
-    readonly memoryGb: number;
-    readonly node: string;
-  };
+  readonly machine: Machine;
 }
 
 const METHOD = `## Method
