@@ -5,11 +5,13 @@ import type { Check } from '../product/screen.ts';
 import { machineFacts } from './machine.ts';
 import { micro } from './micro/count.ts';
 import { mainPath, PARTS, type Figures, type Part } from './main-path.ts';
+import { PEERS_USAGE, peersCommand } from './peers/compare-command.ts';
 import { CRASH_USAGE, crashCommand } from './peers/crash-command.ts';
 
 const USAGE = `usage: npm run bench -- [main-path] [--only ${PARTS.join(' | ')}] [--json FILE]
        npm run bench -- micro [--update] [--json FILE]
-       ${CRASH_USAGE}`;
+       ${CRASH_USAGE}
+       ${PEERS_USAGE}`;
 
 interface Wanted {
   readonly what: 'main-path' | 'micro';
@@ -49,6 +51,7 @@ function measureMicro(update: boolean, jsonFile: string | undefined): number {
 async function main(): Promise<number> {
   const args = process.argv.slice(2);
   if (args[0] === 'crash') return crashCommand(args.slice(1));
+  if (args[0] === 'peers') return peersCommand(args.slice(1));
   const wanted = wantedBy(args);
   if (wanted === undefined) {
     console.error(USAGE);

@@ -9,7 +9,7 @@ import { debezium } from './debezium/debezium.ts';
 import { goPgstream, takeGoPlaces, type GoPlaces } from './go-pgstream.ts';
 import { OURS } from './ours.ts';
 import type { PeerSystem } from './peer.ts';
-import { stopPeerWorld } from './peer-world.ts';
+import { closeOnSignal } from './peer-world.ts';
 
 const NAMES = ['pgstream', 'debezium', 'go-pgstream'] as const;
 const MIN_ROWS = 10_000;
@@ -55,8 +55,7 @@ export async function crashCommand(args: readonly string[]): Promise<number> {
   }
   const systems = systemsOf(wanted.only, places);
   if (systems.length === 0) return 78;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void stopPeerWorld().finally(() => process.exit(1)));
+  closeOnSignal('crash');
   const libraries = places.pluginDir === undefined ? [] : [places.pluginDir];
   return report(await crash({ ...wanted, systems, libraries }), wanted);
 }

@@ -30,7 +30,7 @@ export interface CrashDrain {
 /** Asking for the size of a log costs its broker nothing, and a fast system writes thousands of records meanwhile. */
 const LOOK_EVERY_MS = 10;
 /** A log that does not grow for so long has ended, one way or another. */
-const STALLED_MS = 180_000;
+const STALLED_MS = 600_000;
 
 /** Drains, kills and starts again, then reads the log back from its first record to its last. */
 export async function drainAndKill(drain: CrashDrain): Promise<CrashResult> {

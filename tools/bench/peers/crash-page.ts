@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { workspaceRoot } from '@pgstream/test-kit';
 import type { Check } from '../../product/screen.ts';
 import type { Machine } from '../machine.ts';
+import { table } from '../markdown.ts';
 import type { CrashResult } from './crash-drain.ts';
 
 const FILE = 'docs/performance/crash.json';
@@ -43,15 +44,23 @@ function figures({ measuredOn, kills, results, broken, machine }: CommittedCrash
     const places = killedAt.map((size) => `${Math.round((size / written) * 100)} %`).join(', ');
     const counts = [written, found.lost, found.duplicates, found.misordered];
     const texts = counts.map((count) => count.toLocaleString('en-US'));
-    return `| ${[system, load, ...texts, places, ended ? seconds.toFixed(0) : 'not ended'].join(' | ')} |`;
+    return [system, load, ...texts, places, ended ? seconds.toFixed(0) : 'not ended'];
   });
   return [
     `The last committed run, ${measuredOn}, ${kills} kills, ${machine.cores} cores; what it counts is the point, the times are of a machine that had other work:`,
-    [
-      '| System | Load | Rows | Lost | Duplicates | Out of order | Log at each kill | Seconds with restarts |',
-      '| --- | --- | --- | --- | --- | --- | --- | --- |',
-      ...rows,
-    ].join('\n'),
+    table(
+      [
+        'System',
+        'Load',
+        'Rows',
+        'Lost',
+        'Duplicates',
+        'Out of order',
+        'Log at each kill',
+        'Seconds with restarts',
+      ],
+      rows,
+    ),
     ...(broken.length === 0 ? [] : [`Could not be run: ${broken.join('; ')}.`]),
   ];
 }

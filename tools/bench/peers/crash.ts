@@ -2,6 +2,7 @@ import { requireJava } from '@pgstream/test-kit';
 import { Screen, seconds } from '../../product/screen.ts';
 import { drainAndKill, type CrashResult } from './crash-drain.ts';
 import { crashLoads, type CrashLoad } from './crash-load.ts';
+import { nameInSlots } from './names.ts';
 import type { PeerRun, PeerSystem } from './peer.ts';
 import { startPeerWorld, type PeerWorld } from './peer-world.ts';
 import { dropSlot, initSlot, OURS } from './ours.ts';
@@ -28,7 +29,7 @@ export interface CrashRun {
 export async function crash(options: CrashOptions): Promise<CrashRun> {
   requireJava();
   const screen = new Screen();
-  const world = await startPeerWorld(options.libraries);
+  const world = await startPeerWorld('crash', options.libraries);
   const results: CrashResult[] = [];
   const broken: string[] = [];
   try {
@@ -57,7 +58,7 @@ export async function crash(options: CrashOptions): Promise<CrashRun> {
 /** Ours drains the slot that it made; its name is that of the table. The others come first, with copies. */
 function nameOf(system: PeerSystem, load: CrashLoad): string {
   if (system === OURS) return load.table;
-  return `${load.table}_${system.name.toLowerCase().replace(/[^a-z0-9]+/g, '_')}`;
+  return `${load.table}_${nameInSlots(system.name)}`;
 }
 
 /** The slot is made first and stands at the start of it. */

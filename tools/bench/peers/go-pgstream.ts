@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { GO_PGSTREAM } from './names.ts';
 import type { Peer, PeerRun, PeerSystem } from './peer.ts';
 import type { PeerWorld } from './peer-world.ts';
 import { ProcessPeer } from './process-peer.ts';
@@ -26,7 +27,7 @@ export function takeGoPlaces(environment: NodeJS.ProcessEnv): GoPlaces {
 /** The original in Go, its batches tuned for throughput. */
 export function goPgstream({ binary, pluginDir }: GoPlaces): PeerSystem {
   return {
-    name: 'go-pgstream',
+    name: GO_PGSTREAM,
     leftOut: whyLeftOut({ binary, pluginDir }),
     plugin: 'wal2json',
     topicOf: ({ name }) => name,
@@ -49,7 +50,7 @@ function open(world: PeerWorld, { name }: PeerRun, binary: string): Peer {
     world,
     { slot: name, topic: name },
     {
-      name: 'go-pgstream',
+      name: GO_PGSTREAM,
       command: binary,
       args: ['run', '--log-level', 'warn'],
       cwd: dir,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Product, type RunningService } from '../../product/product.ts';
+import { PGSTREAM } from './names.ts';
 import type { Peer, PeerRun, PeerSystem } from './peer.ts';
 import type { PeerWorld } from './peer-world.ts';
 import { pgstreamRow } from './row-of.ts';
@@ -19,7 +20,7 @@ export function ours(name: string, settings: Settings): PeerSystem {
 }
 
 /** With its default settings. */
-export const OURS = ours('pgstream', {});
+export const OURS = ours(PGSTREAM, {});
 
 function topicOf({ name }: PeerRun): string {
   return name;

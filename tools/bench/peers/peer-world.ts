@@ -2,10 +2,16 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKafka, ensureTopic } from '@pgstream/kafka-client';
 import type { PostgresPool } from '@pgstream/postgres-client';
-import { cacheDir, startStack, stopStack, waitFor } from '@pgstream/test-kit';
+import {
+  cacheDir,
+  startStack,
+  stopStack,
+  waitFor,
+  type KafkaServer,
+  type PostgresServer,
+  type Stack,
+} from '@pgstream/test-kit';
 import { openSql } from '../../product/sql.ts';
-
-const NAME = 'peers';
 
 /** What a broker takes here: `message.max.bytes` of the local one. */
 const MAX_MESSAGE_BYTES = 16_777_216;
@@ -27,32 +33,53 @@ export interface PeerWorld {
   close(): Promise<void>;
 }
 
+/** Each command has servers of its own. */
+export type WorldName = 'crash' | 'peers';
+
 /** @param libraries further folders where PostgreSQL looks for output plugins */
-export async function startPeerWorld(libraries: readonly string[] = []): Promise<PeerWorld> {
-  const stack = await startStack({
-    name: NAME,
+export async function startPeerWorld(name: WorldName, libraries: readonly string[] = []): Promise<PeerWorld> {
+  const stack = await startServers(name, libraries).catch(async (error: unknown) => {
+    await stopStack(name);
+    throw error;
+  });
+  const [postgres] = stack.postgres;
+  if (postgres === undefined || stack.kafka === null) throw new Error('the stack is not complete');
+  return worldOn(name, { postgres, kafka: stack.kafka });
+}
+
+function startServers(name: WorldName, libraries: readonly string[]): Promise<Stack> {
+  return startStack({
+    name,
     postgres: [17],
     java: true,
     search: false,
-    // the segments of a run stay for all who drain it
     postgresSettings: {
+      // no checkpoint while somebody drains, and nobody who cleans up behind the load
       max_wal_size: '16GB',
+      checkpoint_timeout: '1h',
+      autovacuum: 'off',
       dynamic_library_path: ['$libdir', ...libraries].join(':'),
     },
     onStep: (text) => console.error(`starting ${text} …`),
   });
-  const [postgres] = stack.postgres;
-  if (postgres === undefined || stack.kafka === null) throw new Error('the stack is not complete');
-  const { broker, dir, pid: kafka } = stack.kafka;
+}
+
+interface Servers {
+  readonly postgres: PostgresServer;
+  readonly kafka: KafkaServer;
+}
+
+async function worldOn(name: WorldName, { postgres, kafka }: Servers): Promise<PeerWorld> {
+  const { broker, dir } = kafka;
   const sql = await openSql(postgres.url, 'peers');
   return {
     url: postgres.url,
     broker,
     logDir: join(dir, 'data'),
-    pids: { postgres: postgres.pid, kafka },
+    pids: { postgres: postgres.pid, kafka: kafka.pid },
     sql,
-    folder: (name) => {
-      const folder = join(cacheDir(), 'data', NAME, name);
+    folder: (part) => {
+      const folder = join(cacheDir(), 'data', name, part);
       mkdirSync(folder, { recursive: true });
       return folder;
     },
@@ -72,14 +99,15 @@ export async function startPeerWorld(libraries: readonly string[] = []): Promise
     },
     close: async () => {
       await sql.end();
-      await stopStack(NAME);
+      await stopStack(name);
     },
   };
 }
 
-/** For interrupts: what a run of this tool has started. */
-export async function stopPeerWorld(): Promise<void> {
-  await stopStack(NAME);
+/** Servers outlive a run that is interrupted unless it stops them. */
+export function closeOnSignal(name: WorldName): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void stopStack(name).finally(() => process.exit(1)));
 }
 
 export function connectionTo(broker: string) {
@@ -99,6 +127,6 @@ export async function untilSlotFree(world: PeerWorld, slot: string): Promise<voi
       const question = 'SELECT 1 FROM pg_replication_slots WHERE slot_name = $1 AND NOT active';
       return (await world.sql.query(question, [slot])).rows.length === 1;
     },
-    120_000,
+    600_000,
   );
 }

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assetsDir, freePort, resolveJars, waitFor, workspaceRoot } from '@pgstream/test-kit';
+import { DEFAULT_DEBEZIUM, TUNED_DEBEZIUM } from '../names.ts';
 import type { Peer, PeerRun, PeerSystem } from '../peer.ts';
 import type { PeerCommand } from '../peer-process.ts';
 import type { PeerWorld } from '../peer-world.ts';
@@ -11,15 +12,16 @@ import { connectorProperties, propertiesText, workerProperties, type Tuning } fr
 
 const DEBEZIUM = '3.6.1.Final';
 const CONNECT = '4.3.1';
+const NAMES: Readonly<Record<Tuning, string>> = { default: DEFAULT_DEBEZIUM, tuned: TUNED_DEBEZIUM };
 const HEAP = ['-Xms256m', '-Xmx2g', '-XX:+UseG1GC'];
-const START_TIMEOUT_MS = 240_000;
+const START_TIMEOUT_MS = 900_000;
 /** A starting JVM needs the processor more than questions. */
 const ASK_EVERY_MS = 200;
 
 /** Debezium in Kafka Connect standalone, both from their published jars. */
 export function debezium(tuning: Tuning): PeerSystem {
   return {
-    name: `Debezium ${tuning}`,
+    name: NAMES[tuning],
     leftOut: undefined,
     plugin: 'pgoutput',
     topicOf,
@@ -51,7 +53,7 @@ async function open(world: PeerWorld, run: PeerRun, tuning: Tuning): Promise<Pee
     serverLog,
   };
   return new Debezium(world, place, {
-    name: `Debezium ${tuning}`,
+    name: NAMES[tuning],
     command: 'java',
     args: [
       ...HEAP,

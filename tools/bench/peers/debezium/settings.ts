@@ -18,7 +18,7 @@ export function workerProperties(facts: WorkerFacts, tuning: Tuning): Properties
     'value.converter': 'org.apache.kafka.connect.json.JsonConverter',
     'offset.storage.file.filename': facts.offsetsFile,
     'plugin.path': facts.pluginPath,
-    'plugin.discovery': 'hybrid_warn',
+    'plugin.discovery': 'service_load',
     listeners: `http://127.0.0.1:${facts.restPort}`,
     ...(tuning === 'tuned' ? TUNED_WORKER : {}),
   };
