@@ -1,13 +1,17 @@
 import { writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { MissingToolError, requireJava } from '@pgstream/test-kit';
 import type { Check } from '../product/screen.ts';
+import { machineFacts } from './machine.ts';
 import { micro } from './micro/count.ts';
 import { mainPath, PARTS, type Figures, type Part } from './main-path.ts';
+import { PEERS_USAGE, peersCommand } from './peers/compare-command.ts';
+import { CRASH_USAGE, crashCommand } from './peers/crash-command.ts';
 
 const USAGE = `usage: npm run bench -- [main-path] [--only ${PARTS.join(' | ')}] [--json FILE]
-       npm run bench -- micro [--update] [--json FILE]`;
+       npm run bench -- micro [--update] [--json FILE]
+       ${CRASH_USAGE}
+       ${PEERS_USAGE}`;
 
 interface Wanted {
   readonly what: 'main-path' | 'micro';
@@ -45,7 +49,10 @@ function measureMicro(update: boolean, jsonFile: string | undefined): number {
 }
 
 async function main(): Promise<number> {
-  const wanted = wantedBy(process.argv.slice(2));
+  const args = process.argv.slice(2);
+  if (args[0] === 'crash') return crashCommand(args.slice(1));
+  if (args[0] === 'peers') return peersCommand(args.slice(1));
+  const wanted = wantedBy(args);
   if (wanted === undefined) {
     console.error(USAGE);
     return 78;
@@ -55,13 +62,7 @@ async function main(): Promise<number> {
   requireJava();
   const figures = await mainPath(parts);
   print(figures);
-  const [cpu] = cpus();
-  const machine = {
-    cpu: cpu?.model,
-    cores: cpus().length,
-    memoryGb: Math.round(totalmem() / 2 ** 30),
-    node: process.version,
-  };
+  const machine = machineFacts();
   if (jsonFile !== undefined)
     writeFileSync(
       jsonFile,

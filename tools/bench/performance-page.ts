@@ -1,18 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { workspaceRoot } from '@pgstream/test-kit';
+import type { Machine } from './machine.ts';
 import type { Figures } from './main-path.ts';
+import { checkTable, table } from './markdown.ts';
+import { peersParts } from './peers/compare-page.ts';
 import { median } from './processes.ts';
 
 /** What `npm run bench -- main-path --json FILE` writes. */
 export interface MeasuredRun extends Figures {
   readonly measuredOn: string;
-  readonly machine: {
-    readonly cpu?: string | undefined;
-    readonly cores: number;
-    readonly memoryGb: number;
-    readonly node: string;
-  };
+  readonly machine: Machine;
 }
 
 const METHOD = `## Method
@@ -34,24 +32,16 @@ What a row allocates is counted, not timed, by \`npm run bench -- micro\`; \`npm
 /** `docs/performance.md` below its title: the committed run. */
 export function performanceParts(): string[] {
   const file = join(workspaceRoot(), 'docs/performance/main-path.json');
-  if (!existsSync(file)) return ['No run is committed.', METHOD];
+  if (!existsSync(file)) return ['No run is committed.', METHOD, ...peersParts()];
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by the bench
-  return partsOf(JSON.parse(readFileSync(file, 'utf8')) as MeasuredRun);
+  return [...partsOf(JSON.parse(readFileSync(file, 'utf8')) as MeasuredRun), ...peersParts()];
 }
 
 function partsOf(run: MeasuredRun): string[] {
   const { cpu = 'unknown CPU', cores, memoryGb, node } = run.machine;
   return [
     `Measured on ${run.measuredOn} by \`npm run bench -- main-path --json docs/performance/main-path.json\` on ${cores} cores (${cpu}), ${memoryGb} GB, Node ${node}, servers and product on the same cores. \`npm run docs\` prints this page from that file.`,
-    table(
-      ['', 'Figure', 'Target', 'Met'],
-      run.checks.map(({ name, value, unit, target, pass }) => [
-        name,
-        `${value.toFixed(2)} ${unit}`,
-        `${target} ${unit}`,
-        pass ? 'yes' : '**no**',
-      ]),
-    ),
+    checkTable(run.checks),
     ...drains(run),
     ...indexing(run),
     ...freshness(run),
@@ -107,11 +97,6 @@ function bars<T extends { readonly system: string }>(
   const values = medians.map((value) => Math.round(value)).join(', ');
   const chart = [`    title ${JSON.stringify(title)}`, `    x-axis [${names}]`, `    bar [${values}]`];
   return ['```mermaid', 'xychart-beta horizontal', ...chart, '```'].join('\n');
-}
-
-function table(head: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
-  const lines = [head, head.map(() => '---'), ...rows];
-  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
 function thousands(value: number): string {

@@ -1,4 +1,5 @@
 import { ERRORS, type ErrorSpec } from '@pgstream/failure';
+import { crashParts } from '../bench/peers/crash-page.ts';
 import type { Fault, FaultGroup } from './fault.ts';
 import { FAULTS } from './matrix.ts';
 
@@ -126,6 +127,7 @@ npm run soak -- --minutes 60            # a random mix of faults, most of them S
       '| --- | --- | --- |',
       ...HOSTILE.map(([input, promise, tests]) => `| ${input} | ${promise} | ${tests} |`),
     ].join('\n'),
+    ...crashParts(),
     ['## What is not promised', '', ...NOT_PROMISED.map((text) => `- ${text}`)].join('\n'),
     '## The faults',
     ...Object.entries(GROUPS).map(([group, title]) =>

@@ -33,7 +33,7 @@ export {
 } from './servers/search-server.ts';
 export { copyCluster, promote, startStandby, untilCaughtUp } from './servers/standby-server.ts';
 export { freePort, isAlive, MissingToolError, stopProcess } from './servers/server-process.ts';
-export { requireJava } from './servers/java.ts';
+export { requireJava, resolveJars } from './servers/java.ts';
 export {
   readStack,
   stackEnvironment,

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { assetsDir, cacheDir } from './workspace.ts';
 import { hasTool, MissingToolError, runToEnd } from './server-process.ts';
@@ -14,7 +14,7 @@ export function requireJava(): void {
   if (!hasTool('mvn', '-version')) throw new MissingToolError('mvn', REMEDY);
 }
 
-/** Resolves the jars of a pom into the cache, once. Answers the folder. */
+/** Resolves the jars of a pom (below the assets, or by its whole path) into the cache, once. Answers the folder. */
 export function resolveJars(
   name: string,
   pom: string,
@@ -30,7 +30,7 @@ export function resolveJars(
     '-q',
     '-B',
     '-f',
-    join(assetsDir(), pom),
+    resolve(assetsDir(), pom),
     'dependency:copy-dependencies',
     '-DincludeScope=runtime',
   ];

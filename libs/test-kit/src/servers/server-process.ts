@@ -42,17 +42,25 @@ export function startDetached(command: ServerCommand): number {
   }
 }
 
-/** Polls `ready` until it is true. @throws {Error} with the end of the log when the process dies or time runs out. */
+/** On a machine that has other work a JVM takes minutes; one that dies is not waited for. */
+const READY_TIMEOUT_MS = 300_000;
+
+/**
+ * Polls `ready` until it is true.
+ * @throws {Error} with the end of the log when the process dies, or when time runs out; then it is killed, because nobody
+ * else knows of it yet.
+ */
 export async function untilReady(
   server: { readonly name: string; readonly pid: number; readonly logFiles: readonly string[] },
   ready: () => Promise<boolean>,
-  timeoutMs = 120_000,
+  timeoutMs = READY_TIMEOUT_MS,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     if (await ready().catch(() => false)) return;
     const dead = !isAlive(server.pid);
     if (dead || Date.now() > deadline) {
+      await stopProcess(server.pid, 'SIGKILL');
       const why = dead ? 'died while starting' : `was not ready after ${timeoutMs} ms`;
       const logs = server.logFiles
         .filter((file) => existsSync(file))

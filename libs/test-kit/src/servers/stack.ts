@@ -20,6 +20,10 @@ export interface StackOptions {
   readonly postgres: readonly PostgresMajor[];
   /** Without Kafka and search no Java is needed. */
   readonly java: boolean;
+  /** Default: with Java, a search server too. */
+  readonly search?: boolean;
+  /** Settings of the PostgreSQL servers that win over the usual ones. */
+  readonly postgresSettings?: Readonly<Record<string, string>>;
   /** Ports taken if they are free. */
   readonly ports?: { readonly postgres?: number; readonly kafka?: number; readonly search?: number };
   readonly onStep?: (text: string) => void;
@@ -38,13 +42,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   };
   for (const major of options.postgres) {
     onStep(`PostgreSQL ${major}`);
-    const port = options.ports?.postgres;
-    const server = await startPostgres({
-      major,
-      dataDir: join(data, `postgres-${major}`),
-      ...(port ? { port } : {}),
-    });
-    note({ ...stack, postgres: [...stack.postgres, server] });
+    note({ ...stack, postgres: [...stack.postgres, await postgresOf(options, major, data)] });
   }
   if (!options.java) return stack;
   onStep('Kafka');
@@ -53,6 +51,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...stack,
     kafka: await startKafka({ dir: join(data, 'kafka'), ...(kafkaPort ? { port: kafkaPort } : {}) }),
   });
+  if (options.search === false) return stack;
   onStep('OpenSearch');
   const searchPort = options.ports?.search;
   note({
@@ -60,6 +59,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     search: await startSearch({ dir: join(data, 'search'), ...(searchPort ? { port: searchPort } : {}) }),
   });
   return stack;
+}
+
+function postgresOf(
+  { ports, postgresSettings }: StackOptions,
+  major: PostgresMajor,
+  data: string,
+): Promise<PostgresServer> {
+  return startPostgres({
+    major,
+    dataDir: join(data, `postgres-${major}`),
+    ...(ports?.postgres ? { port: ports.postgres } : {}),
+    ...(postgresSettings === undefined ? {} : { settings: postgresSettings }),
+  });
 }
 
 /** The running stack of that name, or `undefined` when there is none or a server of it is gone. */
