@@ -1,10 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
+import { keepNurserySmall } from './small-nursery.ts';
 
-// Rows make no objects, so a small nursery is enough; V8 would grow it to twice 16 MiB while it loads the modules. Set
-// before they are loaded, hence the import further down.
-setFlagsFromString('--max-semi-space-size=4');
+keepNurserySmall(); // before the modules are loaded, hence the import further down
 const { runStandalone } = await import('@pgstream/assembly');
 
 const manifest: { version: string } = JSON.parse(
