@@ -5,6 +5,7 @@ import { KAFKA_ERRORS } from './table/kafka.ts';
 import { KAFKA_CONSUMER_ERRORS } from './table/kafka-consumer.ts';
 import { POSTGRES_ERRORS } from './table/postgres.ts';
 import { SEARCH_ERRORS } from './table/search.ts';
+import { WEBHOOK_ERRORS } from './table/webhook.ts';
 
 /** Every failure the product knows, once. `docs/errors.md` is printed from it. */
 export const ERRORS = {
@@ -13,6 +14,7 @@ export const ERRORS = {
   ...KAFKA_ERRORS,
   ...KAFKA_CONSUMER_ERRORS,
   ...SEARCH_ERRORS,
+  ...WEBHOOK_ERRORS,
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorCode = keyof typeof ERRORS;

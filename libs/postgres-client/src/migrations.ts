@@ -27,11 +27,20 @@ export interface MigrationStatus {
 /** `pgstr` in ASCII, so that it is recognised in pg_locks. */
 const LOCK_KEY = '482906305138';
 
-const TABLE = `
+const LEDGER = 'schema_migrations';
+
+const tableSql = (ledger: string): string => `
 CREATE SCHEMA IF NOT EXISTS pgstream;
-CREATE TABLE IF NOT EXISTS pgstream.schema_migrations (
+CREATE TABLE IF NOT EXISTS pgstream.${ledger} (
   version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
 `;
+
+export interface RunMigrationsOptions {
+  /** Whether the role may run files that require it; others are left pending. */
+  readonly superuser?: boolean;
+  /** The table of schema `pgstream` that remembers what was applied: one for each folder. Default `schema_migrations`. */
+  readonly ledger?: string;
+}
 
 /** @throws {PipelineError} CONFIG_INVALID for a file that is not named `NNNN-name.sql` or a number used twice. */
 export function readMigrations(dir: string): Migration[] {
@@ -56,15 +65,15 @@ export function readMigrations(dir: string): Migration[] {
 
 /**
  * Applies what is missing, in order, each file in its own transaction; processes that start together wait for each other.
- * @param options.superuser whether the role may run files that require it; others are left pending.
  * @returns names of the files applied now.
  * @throws {PipelineError} PG_MIGRATION_CHANGED where a file differs from what was applied.
  */
 export async function runMigrations(
   pool: PostgresPool,
   dir: string,
-  options: { readonly superuser?: boolean } = {},
+  options: RunMigrationsOptions = {},
 ): Promise<string[]> {
+  const { ledger = LEDGER } = options;
   const migrations = readMigrations(dir).filter(
     (one) => options.superuser !== false || !one.requiresSuperuser,
   );
@@ -72,18 +81,18 @@ export async function runMigrations(
     // A session lock: it outlives the transactions of the files and ends with the connection at the latest.
     await client.query(`SELECT pg_advisory_lock(${LOCK_KEY})`);
     try {
-      await prepareTable(client);
-      return await applyMissing(client, migrations);
+      await prepareTable(client, ledger);
+      return await applyMissing(client, migrations, ledger);
     } finally {
       await client.query(`SELECT pg_advisory_unlock(${LOCK_KEY})`).catch(() => {});
     }
   });
 }
 
-async function prepareTable(client: Queries): Promise<void> {
-  if (!(await hasTable(client))) return void (await client.query(TABLE));
+async function prepareTable(client: Queries, ledger: string): Promise<void> {
+  if (!(await hasTable(client, ledger))) return void (await client.query(tableSql(ledger)));
   const { rows } = await client.query(
-    `SELECT 1 FROM pg_attribute WHERE attrelid = 'pgstream.schema_migrations'::regclass AND attname = 'checksum'`,
+    `SELECT 1 FROM pg_attribute WHERE attrelid = 'pgstream.${ledger}'::regclass AND attname = 'checksum'`,
   );
   if (rows.length > 0) return;
   throw new PipelineError('PG_PREREQUISITE', {
@@ -93,8 +102,12 @@ async function prepareTable(client: Queries): Promise<void> {
   });
 }
 
-async function applyMissing(client: Queries, migrations: readonly Migration[]): Promise<string[]> {
-  const done = await appliedRows(client);
+async function applyMissing(
+  client: Queries,
+  migrations: readonly Migration[],
+  ledger: string,
+): Promise<string[]> {
+  const done = await appliedRows(client, ledger);
   const changed = migrations.filter((one) => (done.get(one.version) ?? one).checksum !== one.checksum);
   if (changed.length > 0) {
     throw new PipelineError('PG_MIGRATION_CHANGED', { detail: changed.map((one) => one.name).join(', ') });
@@ -103,23 +116,27 @@ async function applyMissing(client: Queries, migrations: readonly Migration[]): 
   for (const one of missing) {
     // Several statements in one query string are one transaction of the server.
     // oxlint-disable-next-line no-await-in-loop -- in order
-    await client.query(`BEGIN;\n${one.sql}\n;${recordSql(one)}COMMIT;`).catch(async (error: unknown) => {
-      await client.query('ROLLBACK').catch(() => {});
-      throw error;
-    });
+    await client
+      .query(`BEGIN;\n${one.sql}\n;${recordSql(one, ledger)}COMMIT;`)
+      .catch(async (error: unknown) => {
+        await client.query('ROLLBACK').catch(() => {});
+        throw error;
+      });
   }
   return missing.map((one) => one.name);
 }
 
 /** The same as one script for a superuser to run by hand; a later {@link runMigrations} finds everything applied. */
 export function migrationsScript(migrations: readonly Migration[]): string {
-  const files = migrations.map((one) => `-- ${one.name}\nBEGIN;\n${one.sql}\n;${recordSql(one)}COMMIT;\n`);
-  return `${TABLE}\n${files.join('\n')}`;
+  const files = migrations.map(
+    (one) => `-- ${one.name}\nBEGIN;\n${one.sql}\n;${recordSql(one, LEDGER)}COMMIT;\n`,
+  );
+  return `${tableSql(LEDGER)}\n${files.join('\n')}`;
 }
 
 export async function migrationStatus(sql: Queries, dir: string): Promise<MigrationStatus> {
   const migrations = readMigrations(dir);
-  const done = (await hasTable(sql)) ? await appliedRows(sql) : new Map<number, AppliedRow>();
+  const done = (await hasTable(sql, LEDGER)) ? await appliedRows(sql, LEDGER) : new Map<number, AppliedRow>();
   const known = new Set(migrations.map((one) => one.version));
   return {
     applied: [...done.values()].map(({ name, appliedAt }) => ({ name, appliedAt })),
@@ -137,14 +154,14 @@ interface AppliedRow {
   readonly appliedAt: string;
 }
 
-async function hasTable(sql: Queries): Promise<boolean> {
-  const { rows } = await sql.query("SELECT to_regclass('pgstream.schema_migrations') IS NOT NULL AS found");
+async function hasTable(sql: Queries, ledger: string): Promise<boolean> {
+  const { rows } = await sql.query('SELECT to_regclass($1) IS NOT NULL AS found', [`pgstream.${ledger}`]);
   return rows[0]?.['found'] === true;
 }
 
-async function appliedRows(sql: Queries): Promise<Map<number, AppliedRow>> {
+async function appliedRows(sql: Queries, ledger: string): Promise<Map<number, AppliedRow>> {
   const { rows } = await sql.query(
-    'SELECT version, name, checksum, applied_at::text AS applied_at FROM pgstream.schema_migrations ORDER BY version',
+    `SELECT version, name, checksum, applied_at::text AS applied_at FROM pgstream.${ledger} ORDER BY version`,
   );
   return new Map(
     rows.map((row) => [
@@ -154,6 +171,6 @@ async function appliedRows(sql: Queries): Promise<Map<number, AppliedRow>> {
   );
 }
 
-function recordSql({ version, name, checksum }: Migration): string {
-  return `\nINSERT INTO pgstream.schema_migrations (version, name, checksum) VALUES (${version}, '${name}', '${checksum}');\n`;
+function recordSql({ version, name, checksum }: Migration, ledger: string): string {
+  return `\nINSERT INTO pgstream.${ledger} (version, name, checksum) VALUES (${version}, '${name}', '${checksum}');\n`;
 }

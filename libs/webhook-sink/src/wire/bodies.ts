@@ -1,0 +1,136 @@
+import { Buffer } from 'node:buffer';
+import { DDL_PREFIX, type ChangeRecord, type RecordColumn, type RecordValue } from '@pgstream/wal-event';
+import type { BodyFormat, Operation } from '../subscription.ts';
+
+const DATA_HEAD = Buffer.from('{"Data":');
+const DATA_TAIL = Buffer.from('}');
+
+export const CONTENT_TYPES: Readonly<Record<BodyFormat, string>> = {
+  pgstream: 'application/json',
+  standard: 'application/json',
+  cloudevents: 'application/cloudevents+json',
+};
+
+/** What a body is made from. */
+export interface BodySource {
+  /** The record as it is in the log. */
+  readonly value: Buffer;
+  readonly record: ChangeRecord;
+  /** The webhook-id. */
+  readonly id: string;
+  /** Where it comes from: the topic. */
+  readonly origin: string;
+}
+
+/** The bytes of the request. */
+export function bodyOf(source: BodySource, format: BodyFormat): Buffer {
+  switch (format) {
+    case 'pgstream':
+      return Buffer.concat([DATA_HEAD, source.value, DATA_TAIL]);
+    case 'standard':
+      return Buffer.from(standardBody(source));
+    case 'cloudevents':
+      return Buffer.from(cloudEventBody(source));
+    default:
+      return format satisfies never;
+  }
+}
+
+/** Which operation an event is, in the words of filters. */
+export function operationOf({ action, message }: ChangeRecord): Operation {
+  switch (action) {
+    case 'I':
+      return 'insert';
+    case 'U':
+      return 'update';
+    case 'D':
+      return 'delete';
+    case 'T':
+      return 'truncate';
+    case 'M':
+      return message?.prefix === DDL_PREFIX ? 'ddl' : 'message';
+    default:
+      return action satisfies never;
+  }
+}
+
+/** `public.orders.update`, `public.ddl`, `message`: letters, digits, `_` and full stops only. */
+export function eventTypeOf(record: ChangeRecord): string {
+  const operation = operationOf(record);
+  const names = [schemaOf(record), record.table].filter((name) => name !== '');
+  return [...names, operation].map((name) => name.replaceAll(/[^\p{L}\p{N}_]/gu, '_')).join('.');
+}
+
+/** The schema of the row, or the one that a schema change is about. */
+export function schemaOf({ schema, message }: ChangeRecord): string {
+  if (schema !== '' || message?.prefix !== DDL_PREFIX) return schema;
+  const content: unknown = parsed(message.content);
+  const { schema_name: name }: { schema_name?: unknown } = Object(content);
+  return typeof name === 'string' ? name : '';
+}
+
+function standardBody({ record, id }: BodySource): string {
+  const type = JSON.stringify(eventTypeOf(record));
+  return `{"type":${type},"timestamp":${JSON.stringify(isoOf(record.timestamp))},"data":${dataText(record, id)}}`;
+}
+
+/** https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md */
+function cloudEventBody({ record, id, origin }: BodySource): string {
+  const head = {
+    specversion: '1.0',
+    id,
+    source: `/pgstream/${encodeURIComponent(origin)}`,
+    type: eventTypeOf(record),
+    ...(record.timestamp === '' ? {} : { time: isoOf(record.timestamp) }),
+    datacontenttype: 'application/json',
+  };
+  return `${JSON.stringify(head).slice(0, -1)},"data":${dataText(record, id)}}`;
+}
+
+function dataText(record: ChangeRecord, id: string): string {
+  const { table, lsn, xid, columns, identity, unchanged, message } = record;
+  const operation = operationOf(record);
+  const head = JSON.stringify({ id, operation, schema: schemaOf(record), table, lsn: lsnText(lsn), xid });
+  const members = [
+    head.slice(1, -1),
+    ...(operation === 'ddl' ? [`"change":${jsonOr(message?.content ?? '')}`] : []),
+    ...(operation === 'message'
+      ? [`"prefix":${JSON.stringify(message?.prefix)},"content":${JSON.stringify(message?.content)}`]
+      : []),
+    ...(columns === null ? [] : [`"new":${rowText(columns)}`]),
+    ...(identity === null ? [] : [`"old":${rowText(identity)}`]),
+    ...(unchanged.length === 0 ? [] : [`"unchanged":${JSON.stringify(unchanged)}`]),
+  ];
+  return `{${members.join(',')}}`;
+}
+
+function rowText(columns: readonly RecordColumn[]): string {
+  return `{${columns.map(({ name, value }) => `${JSON.stringify(name)}:${valueText(value)}`).join(',')}}`;
+}
+
+/** Numbers keep every digit: they are never made JavaScript numbers. */
+function valueText(value: RecordValue): string {
+  return typeof value === 'object' && value !== null ? value.raw : JSON.stringify(value);
+}
+
+function lsnText(lsn: bigint): string {
+  return `${(lsn >> 32n).toString(16).toUpperCase()}/${(lsn & 0xffff_ffffn).toString(16).toUpperCase()}`;
+}
+
+/** `2026-11-21 09:14:10.325235+00` as `2026-11-21T09:14:10.325235Z`. */
+function isoOf(timestamp: string): string {
+  return timestamp.replace(' ', 'T').replace(/\+00$/, 'Z');
+}
+
+/** The content of a schema change is JSON; what is not stays a text. */
+function jsonOr(content: string): string {
+  return parsed(content) === undefined ? JSON.stringify(content) : content;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

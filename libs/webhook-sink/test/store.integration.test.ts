@@ -1,0 +1,164 @@
+import { Buffer } from 'node:buffer';
+import { runMigrations } from '@pgstream/postgres-client';
+import {
+  CursorStore,
+  newSecret,
+  RetryStore,
+  SecretBox,
+  SubscriptionStore,
+  type NewlyParked,
+} from '../src/index.ts';
+import { MIGRATIONS, OwnStore, spec } from './own-store.ts';
+
+const start = {
+  topic: 'log',
+  next: new Map([
+    [0, 17],
+    [1, 0],
+  ]),
+};
+const legacy = (eventTypes: readonly string[], url = 'http://h/1') =>
+  spec(url, { origin: 'legacy', legacy: { schema: 'app', table: '', eventTypes }, format: 'pgstream' });
+
+let own: OwnStore;
+let store: SubscriptionStore;
+let cursors: CursorStore;
+let retries: RetryStore;
+
+beforeAll(async () => {
+  own = await OwnStore.open();
+  store = new SubscriptionStore(own.pool, own.box);
+  cursors = new CursorStore(own.pool, 'log');
+  retries = new RetryStore(own.pool, 'log');
+});
+afterAll(() => own[Symbol.asyncDispose]());
+
+test('migrations are applied once and have a ledger of their own', async () => {
+  expect(await runMigrations(own.pool, MIGRATIONS, { ledger: 'webhook_migrations' })).toEqual([]);
+  const { rows } = await own.pool.query("SELECT to_regclass('pgstream.schema_migrations') AS other");
+  expect(rows).toEqual([{ other: null }]);
+});
+
+test('a subscription comes back as it was made, and begins where it was told to', async () => {
+  const secret = newSecret();
+  const filters = [
+    { schema: 'a*', operations: ['insert'], where: [{ column: 'n', op: 'gt', value: 1 }] },
+  ] as const;
+  const made = spec('https://h/2', {
+    filters,
+    secrets: [secret],
+    headers: { authorization: 'Bearer x' },
+    ratePerSecond: 2.5,
+  });
+  const id = await store.create(made, start);
+  expect(await store.find(id)).toMatchObject({ ...made, id, state: 'active', failingSinceMs: null });
+  expect((await cursors.ofPartition(0)).get(id)).toBe(17);
+});
+
+test('what is secret is not readable in the tables, nor with another key', async () => {
+  const secret = newSecret();
+  const id = await store.create(
+    spec('https://h/3', { secrets: [secret], headers: { 'x-key': 'hidden' } }),
+    start,
+  );
+  const { rows } = await own.pool.query(
+    `SELECT s.headers, k.sealed FROM pgstream.webhook_subscription s JOIN pgstream.webhook_secret k ON k.subscription_id = s.id
+     WHERE s.id = $1`,
+    [id],
+  );
+  const stored = Object.values(rows[0] ?? {}).map((value) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString('latin1') : 'none',
+  );
+  expect(stored).toEqual([expect.not.stringMatching(/^none$/), expect.not.stringMatching(/^none$/)]);
+  for (const text of stored) expect(text).not.toMatch(/hidden|whsec/);
+  const other = new SecretBox([Buffer.alloc(32).toString('base64')], 'PGSTREAM_WEBHOOK_SECRET_KEY');
+  await expect(new SubscriptionStore(own.pool, other).find(id)).rejects.toMatchObject({
+    code: 'WEBHOOK_SECRET_UNREADABLE',
+    exitCode: 78,
+  });
+});
+
+test('the legacy subscribe replaces event types and keeps the place in the log', async () => {
+  const id = await store.subscribe(legacy(['I']), start);
+  const again = await store.subscribe(legacy(['U', 'D']), { topic: 'log', next: new Map([[0, 99]]) });
+  expect(again).toBe(id);
+  expect((await store.find(id))?.legacy).toEqual({ schema: 'app', table: '', eventTypes: ['U', 'D'] });
+  expect((await cursors.ofPartition(0)).get(id)).toBe(17);
+  expect(await store.unsubscribe('http://h/1', 'app', '')).toBe(true);
+  expect(await store.unsubscribe('http://h/1', 'app', '')).toBe(false);
+  expect((await cursors.ofPartition(0)).has(id)).toBe(false);
+});
+
+test('every change raises the version, a note of failures does not', async () => {
+  const id = await store.create(spec('https://h/4'), start);
+  const version = await store.version();
+  await store.noteFailing(id, 1_000);
+  expect([await store.noteFailing(id, 2_000), await store.version()]).toEqual([1_000, version]);
+  await store.setState(id, 'paused', 'by hand');
+  expect(await store.version()).not.toBe(version);
+  expect(await store.find(id)).toMatchObject({
+    state: 'paused',
+    stateReason: 'by hand',
+    failingSinceMs: 1_000,
+  });
+  await store.setState(id, 'active', '');
+  expect(await store.find(id)).toMatchObject({ state: 'active', failingSinceMs: null });
+});
+
+test('rotation: both secrets sign until the old one runs out', async () => {
+  const [older, newer, newest] = [newSecret(), newSecret(), newSecret()];
+  const id = await store.create(spec('https://h/5', { secrets: [older] }), start);
+  await store.rotateSecret(id, newer, Date.now() + 60_000);
+  expect((await store.find(id))?.secrets).toEqual([newer, older]);
+  await store.rotateSecret(id, newest, Date.now() - 1);
+  expect((await store.find(id))?.secrets).toEqual([newest]);
+});
+
+test('a cursor moves only under the epoch of the owner of its partition', async () => {
+  const id = await store.create(spec('https://h/6'), start);
+  const first = await cursors.claim(0);
+  const row = { subscriptionId: id, partition: 0, nextOffset: 20, laneState: 'attached' } as const;
+  expect(await cursors.save([{ ...row, epoch: first }])).toEqual([]);
+  const second = await cursors.claim(0);
+  expect(await cursors.save([{ ...row, nextOffset: 50, epoch: first }])).toEqual([0]);
+  expect((await cursors.ofPartition(0)).get(id)).toBe(20);
+  expect(await cursors.save([{ ...row, nextOffset: 21, epoch: second }])).toEqual([]);
+  await store.remove(id);
+  expect(await cursors.save([{ ...row, nextOffset: 22, epoch: second }])).toEqual([]);
+});
+
+test('a parked event: postponed, given up, tried again, delivered', async () => {
+  const id = await store.create(spec('https://h/7'), start);
+  const ref = { subscriptionId: id, partition: 1, offset: 5 };
+  const parked: NewlyParked = {
+    ...ref,
+    eventId: 'msg_5',
+    keyHashes: ['a'],
+    attempts: 3,
+    nextAtMs: 5_000,
+    lastStatus: 500,
+    lastError: 'answered 500',
+    record: Buffer.from('{}'),
+  };
+  await retries.park(parked);
+  await retries.park(parked);
+  expect(await retries.ofPartition(1)).toEqual([{ ...ref, keyHashes: ['a'], attempts: 3, nextAtMs: 5_000 }]);
+  await retries.postpone(ref, { attempts: 4, nextAtMs: 9_000, lastStatus: null, lastError: 'timeout' });
+  await retries.giveUp(ref, 'no more attempts');
+  expect(await retries.ofPartition(1)).toEqual([]);
+  const [letter] = await retries.deadLetters({ subscriptionId: id, limit: 10 });
+  expect(letter).toMatchObject({ ...ref, eventId: 'msg_5', attempts: 5, reason: 'no more attempts' });
+  expect(await retries.retryDeadLetter(letter?.id ?? '')).toBe(true);
+  expect((await retries.recordOf(ref))?.toString()).toBe('{}');
+  await retries.delivered(ref);
+  expect([await retries.recordOf(ref), await retries.parkedCount(id)]).toEqual([undefined, 0]);
+  expect(await retries.discardDeadLetter(letter?.id ?? '')).toBe(false);
+});
+
+test('a gap is recorded once', async () => {
+  const id = await store.create(spec('https://h/8'), start);
+  const gap = { subscriptionId: id, partition: 0, fromOffset: 1, toOffset: 9, reason: 'retention' };
+  await cursors.recordGap(gap);
+  await cursors.recordGap(gap);
+  expect(await cursors.gapsOf(id)).toEqual([expect.objectContaining({ fromOffset: 1, toOffset: 9 })]);
+});
