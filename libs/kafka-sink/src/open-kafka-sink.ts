@@ -122,7 +122,7 @@ export async function openKafkaSink(options: KafkaSinkOptions): Promise<KafkaSin
 
 async function open(opening: Opening): Promise<KafkaSink> {
   const { settings, facts, routing, cluster, producer, log, ending } = opening;
-  await cluster.refresh();
+  await cluster.refresh(true);
   if (settings.expectedTopicId !== undefined && settings.expectedTopicId !== cluster.topicId) {
     throw new PipelineError('KAFKA_TOPIC_REPLACED', { detail: `Topic ${settings.topic}.` });
   }

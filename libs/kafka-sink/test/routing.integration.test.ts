@@ -2,6 +2,7 @@ import { createKafka, KafkaDeadLetterStore, listDeadLetters } from '@pgstream/ka
 import type { PipelineError } from '@pgstream/failure';
 import { uniqueName, waitFor } from '@pgstream/test-kit';
 import { DDL_PREFIX, type SchemaChange, type ShapeChange } from '@pgstream/wal-event';
+import { forgetfulBroker } from './forgetful-broker.ts';
 import { batchOf, Bench, connection, idColumn, idOf, put, rows, table, type LogRecord } from './support.ts';
 
 const bench = new Bench();
@@ -82,6 +83,18 @@ describe('a start is refused', () => {
     await expect(bench.open(topic, { expectedTopicId: '0'.repeat(32) })).rejects.toMatchObject({
       code: 'KAFKA_TOPIC_REPLACED',
     });
+  });
+
+  test('for now, when a broker does not know the topic yet', async () => {
+    const topic = await written();
+    await using broker = await forgetfulBroker(connection.brokers[0] ?? '', topic);
+    const own = { ...connection, brokers: [broker.address] };
+    await expect(bench.open(topic, { connection: own })).rejects.toMatchObject({
+      code: 'KAFKA_UNREACHABLE',
+      disposition: 'retry',
+    });
+    broker.isForgetful = false;
+    await put(await bench.open(topic, { connection: own }), batchOf(rows(11, 1)));
   });
 
   test('when no broker answers', async () => {

@@ -44,13 +44,15 @@ export class Cluster {
 
   /**
    * Asks for the leaders again.
-   * @throws {PipelineError} `KAFKA_TOPIC_MISSING`; `KAFKA_TOPIC_REPLACED` when the topic is no longer the one first seen.
+   * @param isThere the topic was seen or made a moment ago: a broker that does not show it has not heard of it yet
+   * @throws {PipelineError} `KAFKA_TOPIC_MISSING`, or `KAFKA_UNREACHABLE` for a topic that should be there;
+   * `KAFKA_TOPIC_REPLACED` when the topic is no longer the one first seen.
    */
-  async refresh(): Promise<void> {
+  async refresh(isThere = this.#topicId !== ''): Promise<void> {
     const connection = await this.#anyConnection();
     const metadata = await ask(connection, metadataRequest([this.topic]), readMetadata);
     const topic = metadata.topics.find(({ name }) => name === this.topic);
-    if (topic === undefined || topic.errorCode === UNKNOWN_TOPIC) throw this.#missing();
+    if (topic === undefined || topic.errorCode === UNKNOWN_TOPIC) throw this.#missing(isThere);
     if (topic.errorCode !== 0) throw refusal(topic.errorCode, `Topic ${this.topic}`);
     this.#pin(topic);
     this.#addresses = new Map(metadata.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
@@ -92,10 +94,10 @@ export class Cluster {
     this.#connections.clear();
   }
 
-  /** A topic that was there a moment ago may be hidden by a broker that is starting. */
-  #missing(): PipelineError {
-    const detail = `Topic ${this.topic}.`;
-    return new PipelineError(this.#topicId === '' ? 'KAFKA_TOPIC_MISSING' : 'KAFKA_UNREACHABLE', { detail });
+  #missing(isThere: boolean): PipelineError {
+    if (!isThere) return new PipelineError('KAFKA_TOPIC_MISSING', { detail: `Topic ${this.topic}.` });
+    const detail = `A broker does not know topic ${this.topic} yet.`;
+    return new PipelineError('KAFKA_UNREACHABLE', { detail });
   }
 
   #pin(topic: TopicMetadata): void {

@@ -109,7 +109,7 @@ export class KafkaDeadLetterStore implements DeadLetterStore {
     };
     const facts = await ensureTopic(connection, settings, onLog);
     const cluster = new Cluster(connection, this.topic);
-    await cluster.refresh();
+    await cluster.refresh(true);
     const { requestTimeoutMs } = connection;
     const producer = new IdempotentProducer({
       cluster,

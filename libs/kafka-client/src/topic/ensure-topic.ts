@@ -139,11 +139,11 @@ async function settingsOf(
   }
 }
 
+/** A topic that is unknown here was seen or made just before: that broker has not heard of it yet, and time heals it. */
 function adminFailure(cause: unknown, topic: string): PipelineError {
   if (cause instanceof PipelineError) return cause;
   const type = typeOf(cause);
   const detail = `Topic ${topic}: ${cause instanceof Error ? cause.message : String(cause)}.`;
-  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return missing(topic, cause);
   if (type.endsWith('AUTHORIZATION_FAILED') || isAuthentication(cause)) {
     return new PipelineError('KAFKA_AUTH_FAILED', { cause, detail });
   }
@@ -157,8 +157,8 @@ function adminFailure(cause: unknown, topic: string): PipelineError {
   return new PipelineError('KAFKA_UNREACHABLE', { cause, detail });
 }
 
-function missing(topic: string, cause?: unknown): PipelineError {
-  return new PipelineError('KAFKA_TOPIC_MISSING', { cause, detail: `Topic ${topic}.` });
+function missing(topic: string): PipelineError {
+  return new PipelineError('KAFKA_TOPIC_MISSING', { detail: `Topic ${topic}.` });
 }
 
 /** kafkajs wraps the error that exhausted its retries. */
