@@ -1,5 +1,5 @@
-// The way in: `npm run demo`, `npm test`, `npm run stack`, `npm run bench`, `npm run faults`. Runs on any Node from 20.19 on with nothing
-// installed: installs from the lockfile, builds, then hands over to tools/<command>/main.ts under the pinned Node.
+// The way in: `npm run demo`, `npm test`, `npm run stack`, `npm run bench`, `npm run profile`, `npm run faults`. Runs on any Node from
+// 20.19 on with nothing installed: installs from the lockfile, builds, then hands over to tools/<command>/main.ts under the pinned Node.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

@@ -71,14 +71,15 @@ export async function indexWithLoop(world: BenchWorld, file: string): Promise<In
   return { system: '_bulk loop', docsPerS: rows / seconds, cpuUsPerDoc: (cpuS / rows) * 1e6 };
 }
 
-/** Removes what the product indexed, so that the next round starts from nothing. */
-export async function dropIndices(world: BenchWorld): Promise<void> {
+/** Removes what the product indexed, so that the next round starts from nothing. @param prefix of what is meant */
+export async function dropIndices(world: BenchWorld, prefix = ''): Promise<void> {
   const indices = await call(world, 'GET', '/_cat/indices?format=json');
   if (!Array.isArray(indices)) return;
   for (const entry of indices) {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the cat API's own answer
     const { index } = entry as { index: string };
-    if (!index.startsWith('.')) await call(world, 'DELETE', `/${encodeURIComponent(index)}`);
+    if (!index.startsWith('.') && index.startsWith(prefix))
+      await call(world, 'DELETE', `/${encodeURIComponent(index)}`);
   }
 }
 

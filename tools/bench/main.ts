@@ -2,16 +2,29 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { MissingToolError, requireJava } from '@pgstream/test-kit';
 import type { Check } from '../product/screen.ts';
-import { machineFacts } from './machine.ts';
+import { runFacts } from './committed-run.ts';
+import { latencyCommand } from './latency/latency-command.ts';
 import { micro } from './micro/count.ts';
 import { mainPath, PARTS, type Figures, type Part } from './main-path.ts';
 import { PEERS_USAGE, peersCommand } from './peers/compare-command.ts';
 import { CRASH_USAGE, crashCommand } from './peers/crash-command.ts';
+import { scaleCommand } from './scale/scale-command.ts';
 
 const USAGE = `usage: npm run bench -- [main-path] [--only ${PARTS.join(' | ')}] [--json FILE]
+       npm run bench -- latency [--rates 200,500] [--seconds N] [--json FILE]
+       npm run bench -- scale [--quick] [--json FILE]
        npm run bench -- micro [--update] [--json FILE]
        ${CRASH_USAGE}
        ${PEERS_USAGE}`;
+
+/** Subcommands with a folder of their own: `undefined` for arguments that say nothing known, else what they do. */
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => (() => Promise<Measured>) | undefined>> =
+  { latency: latencyCommand, scale: scaleCommand };
+
+interface Measured {
+  readonly figures: { readonly checks: readonly Check[] };
+  readonly jsonFile: string | undefined;
+}
 
 interface Wanted {
   readonly what: 'main-path' | 'micro';
@@ -49,9 +62,31 @@ function measureMicro(update: boolean, jsonFile: string | undefined): number {
 }
 
 async function main(): Promise<number> {
-  const args = process.argv.slice(2);
-  if (args[0] === 'crash') return crashCommand(args.slice(1));
-  if (args[0] === 'peers') return peersCommand(args.slice(1));
+  const [what = '', ...args] = process.argv.slice(2);
+  if (what === 'crash') return crashCommand(args);
+  if (what === 'peers') return peersCommand(args);
+  const command = COMMANDS[what];
+  return command === undefined ? await measureMainPath(process.argv.slice(2)) : await run(command(args));
+}
+
+async function run(work: (() => Promise<Measured>) | undefined): Promise<number> {
+  if (work === undefined) {
+    console.error(USAGE);
+    return 78;
+  }
+  requireJava();
+  const { figures, jsonFile } = await work();
+  printChecks(figures.checks);
+  if (jsonFile !== undefined) writeRun(jsonFile, figures);
+  return figures.checks.every((check) => check.pass) ? 0 : 1;
+}
+
+function writeRun(file: string, figures: object): void {
+  const { measuredOn, machine } = runFacts();
+  writeFileSync(file, `${JSON.stringify({ measuredOn, ...figures, machine }, null, 2)}\n`);
+}
+
+async function measureMainPath(args: readonly string[]): Promise<number> {
   const wanted = wantedBy(args);
   if (wanted === undefined) {
     console.error(USAGE);
@@ -62,12 +97,7 @@ async function main(): Promise<number> {
   requireJava();
   const figures = await mainPath(parts);
   print(figures);
-  const machine = machineFacts();
-  if (jsonFile !== undefined)
-    writeFileSync(
-      jsonFile,
-      `${JSON.stringify({ measuredOn: new Date().toISOString().slice(0, 10), ...figures, machine }, null, 2)}\n`,
-    );
+  if (jsonFile !== undefined) writeRun(jsonFile, figures);
   return figures.checks.every((check) => check.pass) ? 0 : 1;
 }
 

@@ -15,3 +15,7 @@ export function checkTable(checks: readonly Check[]): string {
   ]);
   return table(['', 'Figure', 'Target', 'Met'], rows);
 }
+
+export function thousands(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}

@@ -1,17 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { workspaceRoot } from '@pgstream/test-kit';
-import type { Machine } from './machine.ts';
+import { committedRun, measuredSentence, type RunFacts } from './committed-run.ts';
+import { latencyPlots, latencySection } from './latency/latency-page.ts';
+import type { LatencyFigures } from './latency/latency.ts';
 import type { Figures } from './main-path.ts';
-import { checkTable, table } from './markdown.ts';
+import { checkTable, table, thousands } from './markdown.ts';
 import { peersParts } from './peers/compare-page.ts';
 import { median } from './processes.ts';
+import { scalePlots, scaleSection } from './scale/scale-page.ts';
+import type { ScaleFigures } from './scale/scale.ts';
 
 /** What `npm run bench -- main-path --json FILE` writes. */
-export interface MeasuredRun extends Figures {
-  readonly measuredOn: string;
-  readonly machine: Machine;
-}
+export type MeasuredRun = Figures & RunFacts;
 
 const METHOD = `## Method
 
@@ -29,23 +27,46 @@ partition. Servers are warm before anything is counted: a fresh JVM takes up to 
 
 What a row allocates is counted, not timed, by \`npm run bench -- micro\`; \`npm test\` fails when a stage allocates a tenth more than it did.`;
 
-/** `docs/performance.md` below its title: the committed run. */
+/** `docs/performance.md` below its title: the committed runs. */
 export function performanceParts(): string[] {
-  const file = join(workspaceRoot(), 'docs/performance/main-path.json');
-  if (!existsSync(file)) return ['No run is committed.', METHOD, ...peersParts()];
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by the bench
-  return [...partsOf(JSON.parse(readFileSync(file, 'utf8')) as MeasuredRun), ...peersParts()];
+  const { mainPath: run, latency, scale } = committedRuns();
+  return [
+    ...(run === undefined ? ['No run is committed.'] : mainPathParts(run)),
+    METHOD,
+    ...(latency === undefined ? [] : latencySection(latency)),
+    ...(scale === undefined ? [] : scaleSection(scale)),
+    ...peersParts(),
+  ];
 }
 
-function partsOf(run: MeasuredRun): string[] {
-  const { cpu = 'unknown CPU', cores, memoryGb, node } = run.machine;
+/** What the page shows, by file name below `docs/`. */
+export function performancePlots(): Array<[string, string]> {
+  const { latency, scale } = committedRuns();
   return [
-    `Measured on ${run.measuredOn} by \`npm run bench -- main-path --json docs/performance/main-path.json\` on ${cores} cores (${cpu}), ${memoryGb} GB, Node ${node}, servers and product on the same cores. \`npm run docs\` prints this page from that file.`,
+    ...(latency === undefined ? [] : latencyPlots(latency)),
+    ...(scale === undefined ? [] : scalePlots(scale)),
+  ];
+}
+
+interface CommittedRuns {
+  readonly mainPath: MeasuredRun | undefined;
+  readonly latency: (LatencyFigures & RunFacts) | undefined;
+  readonly scale: (ScaleFigures & RunFacts) | undefined;
+}
+
+function committedRuns(): CommittedRuns {
+  const [mainPath, latency, scale] = ['main-path', 'latency', 'scale'].map(committedRun);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the figures that each command writes
+  return { mainPath, latency, scale } as CommittedRuns;
+}
+
+function mainPathParts(run: MeasuredRun): string[] {
+  return [
+    `${measuredSentence(run, 'main-path')} \`npm run docs\` prints this page from that file.`,
     checkTable(run.checks),
     ...drains(run),
     ...indexing(run),
     ...freshness(run),
-    METHOD,
   ];
 }
 
@@ -97,8 +118,4 @@ function bars<T extends { readonly system: string }>(
   const values = medians.map((value) => Math.round(value)).join(', ');
   const chart = [`    title ${JSON.stringify(title)}`, `    x-axis [${names}]`, `    bar [${values}]`];
   return ['```mermaid', 'xychart-beta horizontal', ...chart, '```'].join('\n');
-}
-
-function thousands(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
 }

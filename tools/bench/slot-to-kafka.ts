@@ -79,16 +79,18 @@ export function drainWithReference(
   };
 }
 
-async function settledAtLeast(
+/** Waits until `service` has settled so many records; by its own counter. @throws {Error} where it ended instead */
+export async function settledAtLeast(
   service: RunningService,
   wanted: number,
+  everyMs = 100,
 ): Promise<{ records: number; at: number }> {
   for (;;) {
     if (service.child.exitCode !== null) throw new Error(`${service.name} ended: see ${service.logFile}`);
     const samples = await samplesOf(service, SETTLED);
     const records = [...samples.values()].reduce((sum, value) => sum + value, 0);
     if (records >= wanted) return { records, at: performance.now() };
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }
 

@@ -1,7 +1,7 @@
 import { GROUP_TITLES, METRIC_TABLES, REFUSED_FLAGS, SETTING_TABLE } from '@pgstream/assembly';
 import { ERRORS, FAILPOINTS, type ErrorSpec } from '@pgstream/failure';
 import { configTables, knownNameTables, metricsMarkdown } from '@pgstream/service-runtime';
-import { performanceParts } from '../bench/performance-page.ts';
+import { performanceParts, performancePlots } from '../bench/performance-page.ts';
 import { reliabilityParts } from '../faults/reliability-page.ts';
 
 const GENERATED = '<!-- Printed by `npm run docs` from the tables in the code. Do not edit. -->';
@@ -15,6 +15,7 @@ export function pages(): ReadonlyMap<string, string> {
     ['failpoints.md', failpointsPage()],
     ['reliability.md', page('Reliability', reliabilityParts())],
     ['performance.md', page('Performance', performanceParts())],
+    ...performancePlots(),
   ]);
 }
 

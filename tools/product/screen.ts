@@ -78,5 +78,5 @@ export function seconds(ms: number): string {
 
 /** @param sorted ascending */
 export function percentile(sorted: readonly number[], p: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.ceil((p / 100) * sorted.length) - 1)] ?? Number.NaN;
+  return sorted[Math.min(sorted.length - 1, Math.ceil((p * sorted.length) / 100) - 1)] ?? Number.NaN;
 }
