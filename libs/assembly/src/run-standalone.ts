@@ -10,7 +10,7 @@ export interface StandaloneOptions {
   readonly name: string;
   readonly version: string;
   readonly source: 'postgres' | 'kafka';
-  readonly target: 'kafka' | 'search';
+  readonly target: 'kafka' | 'search' | 'webhooks';
   /** `-c FILE` or `--config FILE`; everything else comes from the environment. */
   readonly argv: readonly string[];
   readonly env: NodeJS.ProcessEnv;

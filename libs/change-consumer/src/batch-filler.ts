@@ -152,6 +152,7 @@ export class BatchFiller {
     out.reserve(size);
     bytes.copy(out.bytes, out.length, valueStart, valueEnd);
     out.epoch = reader.epoch;
+    out.markOffset(this.#records.offset);
     out.push(entry, out.length + size);
     return true;
   }

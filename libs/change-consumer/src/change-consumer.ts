@@ -25,6 +25,8 @@ export interface ChangeConsumerOptions extends BatchConsumerOptions {
   readonly commitIntervalMs?: number;
   /** How long a rebalance waits for batches in flight. Default 10,000; well below the session timeout. */
   readonly drainTimeoutMs?: number;
+  /** These lanes are ours from now on, each from an offset; before any batch of them. */
+  readonly onAssigned?: (lanes: readonly Pick<AssignedPartition, 'partition' | 'offset'>[]) => void;
 }
 
 const CLOSE_TIMEOUT_MS = 3_000;
@@ -79,6 +81,11 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
    */
   ownsLanes(): Promise<boolean> {
     return this.#lease.holds();
+  }
+
+  /** The offset before which everything of the lane is confirmed or needs no confirming. */
+  confirmedTo(lane: number): number | undefined {
+    return this.#lanes.get(lane)?.confirmedTo;
   }
 
   get inFlightBytes(): number {
@@ -217,6 +224,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
       if (this.#options.startFrom === 'latest') lane.committedTo = -1;
     }
     if (this.#options.startFrom === 'latest') this.#committer.schedule();
+    this.#options.onAssigned?.(partitions);
   }
 
   async #release(partitions: readonly number[]): Promise<void> {

@@ -211,7 +211,8 @@ class Pipeline<Checkpoint> {
   /** The lane goes to somebody else: finish what is in flight within the bound, stop the rest, forget the lane. */
   async #revoke(number: number, how: 'released' | 'lost'): Promise<void> {
     const lane = this.#lanes.get(number);
-    if (lane === undefined) return;
+    // Nothing of it was read, and yet the sink may have begun something when it was assigned.
+    if (lane === undefined) return await this.#sink.revoke?.(number);
     if (how === 'released') {
       if (lane.watermark.outstanding > 0) await this.#untilIdle(lane);
       await lane.confirming;

@@ -25,6 +25,8 @@ export interface RecordBatch<Checkpoint = unknown> {
   /** Commit time, milliseconds since 1970, UTC; 0 where there is none. */
   readonly commitTimesMs: Float64Array;
   readonly tables: readonly TableRef[];
+  /** Where each record stands in its lane's log; absent for sources that have no such numbers. */
+  readonly offsets?: Float64Array | undefined;
   readonly epoch: number;
   /** Present when everything of the lane up to the end of this batch may be confirmed once it has settled. */
   readonly checkpoint?: Checkpoint | undefined;
@@ -67,6 +69,7 @@ export class RecordBatchBuilder<Checkpoint = unknown> implements RecordBatch<Che
   subs: Uint8Array;
   commitTimesMs: Float64Array;
   readonly tables: TableRef[] = [];
+  offsets: Float64Array | undefined;
   checkpoint: Checkpoint | undefined;
 
   constructor(byteCapacity: number, recordCapacity = 1024) {
@@ -78,6 +81,15 @@ export class RecordBatchBuilder<Checkpoint = unknown> implements RecordBatch<Che
     this.seqs = new Uint32Array(recordCapacity);
     this.subs = new Uint8Array(recordCapacity);
     this.commitTimesMs = new Float64Array(recordCapacity);
+  }
+
+  /** Notes where the record that is pushed next stands in its log. */
+  markOffset(offset: number): void {
+    this.offsets ??= new Float64Array(this.starts.length);
+    if (this.offsets.length <= this.count) {
+      this.offsets = grown(this.offsets, new Float64Array(Math.max(this.starts.length, this.count + 1) * 2));
+    }
+    this.offsets[this.count] = offset;
   }
 
   reset(): void {

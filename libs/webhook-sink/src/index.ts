@@ -32,3 +32,12 @@ export {
   type ParkedRow,
   type Postponed,
 } from './store/retry-store.ts';
+export { AddressGuard, type AddressGuardOptions } from './send/address-guard.ts';
+export { Sender, type SenderOptions, type SendResult } from './send/sender.ts';
+export { Slots } from './deliver/slots.ts';
+export type { LogChunk, LogSource } from './log-source.ts';
+export type { WebhookNotice, WebhookObserver } from './observer.ts';
+export type { WebhookSinkOptions } from './options.ts';
+export { WebhookSink, type LaneStatus } from './webhook-sink.ts';
+export type { WebhookApiOptions } from './api/api-options.ts';
+export { WebhookApi } from './api/webhook-api.ts';

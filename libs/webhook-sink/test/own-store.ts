@@ -60,7 +60,7 @@ export function spec(url: string, changes: Partial<SubscriptionSpec> = {}): Subs
     ordering: 'key',
     maxInFlight: 4,
     ratePerSecond: null,
-    timeoutMs: 2000,
+    timeoutMs: 15_000,
     headers: {},
     secrets: [],
     ...changes,

@@ -10,7 +10,7 @@ const workspace = join(__dirname, '../../..');
 /** Sources where this Node runs them, so that a test never sees an old build. */
 const fromSource = Number(process.versions.node.split('.')[0]) >= 22;
 
-export type Program = 'cli' | 'wal-producer' | 'search-indexer';
+export type Program = 'cli' | 'wal-producer' | 'search-indexer' | 'webhook-notifier';
 
 export interface Result {
   readonly code: number | null;

@@ -1,7 +1,6 @@
 import type { KnownName } from '@pgstream/service-runtime';
 
 const SNAPSHOT = 'snapshots are not available in this version; only changes after `init` are streamed';
-const WEBHOOKS = 'webhooks are not available in this version';
 const OTLP =
   'OpenTelemetry export is not available in this version; metrics are served to Prometheus at /metrics';
 
@@ -20,7 +19,6 @@ export const REFUSED: readonly KnownName[] = [
     yaml: ['target.postgres'],
     why: 'PostgreSQL as a target is not available in this version',
   },
-  { env: 'PGSTREAM_WEBHOOK_*', yaml: ['target.webhooks'], why: WEBHOOKS },
   {
     env: 'PGSTREAM_NATS_*',
     yaml: ['source.nats', 'target.nats'],
@@ -45,6 +43,31 @@ export const IGNORED: readonly KnownName[] = [
     env: 'PGSTREAM_PROCESSOR_SANITIZE_STRIP_NULL_CHAR_BYTES',
     yaml: ['modifiers.sanitize'],
     why: 'PostgreSQL text cannot hold null characters',
+  },
+  {
+    env: 'PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_CACHE_ENABLED',
+    yaml: ['target.webhooks.subscriptions.store.cache.enabled'],
+    why: 'subscriptions are always held in memory and read again when they change',
+  },
+  {
+    env: 'PGSTREAM_WEBHOOK_NOTIFIER_STRICT_MODE',
+    yaml: ['target.webhooks.notifier.strict_mode'],
+    why: 'no event is ever dropped, and none stops the others',
+  },
+  {
+    env: 'PGSTREAM_WEBHOOK_NOTIFIER_EXP_BACKOFF_MAX_RETRIES',
+    yaml: ['target.webhooks.notifier.backoff.exponential.max_retries'],
+    why: 'an event is tried until it is delivered or, refused for about 75 hours, becomes a dead letter',
+  },
+  {
+    env: 'PGSTREAM_WEBHOOK_NOTIFIER_BACKOFF_*',
+    yaml: ['target.webhooks.notifier.backoff.constant'],
+    why: 'waits between attempts grow',
+  },
+  {
+    env: 'PGSTREAM_WEBHOOK_NOTIFIER_DISABLE_RETRIES',
+    yaml: ['target.webhooks.notifier.backoff.disable_retries'],
+    why: 'an event is tried until it is delivered or becomes a dead letter',
   },
   {
     env: 'PGSTREAM_INJECTOR_ENABLED',

@@ -75,7 +75,6 @@ test.each<[string, NodeJS.ProcessEnv]>([
   ['OTLP metrics', { PGSTREAM_METRICS_ENDPOINT: 'localhost:4317' }],
   ['OTLP traces', { PGSTREAM_TRACES_ENDPOINT: 'localhost:4317' }],
   ['the Postgres target', { PGSTREAM_POSTGRES_WRITER_TARGET_URL: PG }],
-  ['webhooks', { PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_URL: PG }],
 ])('%s: refused by name, never ignored', (_what, env) => {
   const message = faultsOf({
     PGSTREAM_POSTGRES_LISTENER_URL: PG,
@@ -97,15 +96,18 @@ test.each<[string, NodeJS.ProcessEnv, string]>([
     { PGSTREAM_OPENSEARCH_STORE_URL: 'http://s:1' },
     'several targets are configured (opensearch, stdout)',
   ],
+  [
+    'webhooks straight from the slot',
+    { PGSTREAM_TARGET: 'webhooks', PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_URL: PG },
+    'webhooks are delivered from Kafka',
+  ],
+  ['webhooks without a key', { PGSTREAM_TARGET: 'webhooks' }, 'openssl rand -base64 32'],
+  ['a key that is none', { PGSTREAM_WEBHOOK_SECRET_KEY: 'short' }, 'PGSTREAM_WEBHOOK_SECRET_KEY'],
   ['another database', { PGSTREAM_INJECTOR_STORE_POSTGRES_URL: 'postgres://h/other' }, 'names "other"'],
   ['half a client certificate', { PGSTREAM_KAFKA_TLS_CLIENT_KEY_FILE: __filename }, 'belong together'],
   ['a missing file', { PGSTREAM_SEARCH_TLS_CA_CERT_FILE: '/no/such.pem' }, 'there is no file /no/such.pem'],
   ['half of SASL', { PGSTREAM_KAFKA_SASL_USER: 'u' }, 'PGSTREAM_KAFKA_SASL_MECHANISM'],
-  [
-    'a target that does not exist yet',
-    { PGSTREAM_TARGET: 'postgres' },
-    'postgres and webhooks are not available',
-  ],
+  ['a target that does not exist yet', { PGSTREAM_TARGET: 'postgres' }, 'postgres is not available'],
   [
     'two forms of index',
     { PGSTREAM_SEARCH_INDEX: 'a', PGSTREAM_SEARCH_LAYOUT: 'pgstream' },

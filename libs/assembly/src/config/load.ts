@@ -6,7 +6,7 @@ import { SETTING_TABLE, type PgstreamConfig, type SETTINGS } from './settings.ts
 export interface LoadPgstreamConfigOptions extends ConfigSources {
   readonly need: ConfigNeed;
   /** What a service is, whatever the settings say. */
-  readonly fixed?: { readonly source: SourceName; readonly target: 'kafka' | 'search' };
+  readonly fixed?: { readonly source: SourceName; readonly target: 'kafka' | 'search' | 'webhooks' };
 }
 
 /** @throws {PipelineError} CONFIG_INVALID or FEATURE_NOT_AVAILABLE, with every fault in one message. */
@@ -23,7 +23,7 @@ export function loadPgstreamConfig(options: LoadPgstreamConfigOptions): LoadedCo
 
 function withFixed(config: PgstreamConfig, fixed: LoadPgstreamConfigOptions['fixed']): PgstreamConfig {
   if (fixed === undefined) return config;
-  const target: TargetName = fixed.target === 'kafka' ? 'kafka' : searchTarget(config);
+  const target: TargetName = fixed.target === 'search' ? searchTarget(config) : fixed.target;
   return { ...config, route: { ...config.route, source: fixed.source, target } };
 }
 

@@ -16,12 +16,12 @@ import {
 import { FAILPOINTS_KIND } from './failpoints.ts';
 
 export type SourceName = 'postgres' | 'kafka';
-export type TargetName = 'kafka' | 'opensearch' | 'elasticsearch' | 'stdout' | 'ndjson';
+export type TargetName = 'kafka' | 'opensearch' | 'elasticsearch' | 'webhooks' | 'stdout' | 'ndjson';
 
 const TARGET: Kind<TargetName> = {
-  ...choice('kafka', 'opensearch', 'elasticsearch', 'stdout', 'ndjson'),
+  ...choice('kafka', 'opensearch', 'elasticsearch', 'webhooks', 'stdout', 'ndjson'),
   accepts:
-    'one of kafka, opensearch, elasticsearch, stdout, ndjson; postgres and webhooks are not available in this version',
+    'one of kafka, opensearch, elasticsearch, webhooks, stdout, ndjson; postgres is not available in this version',
 };
 
 const TABLES = list(

@@ -28,14 +28,18 @@ function severalTargets(targets: readonly TargetName[]): string {
 }
 
 function joinFaults(source: SourceName | null, target: TargetName | undefined): readonly string[] {
+  if (target === 'webhooks' && source === 'postgres') return [WEBHOOKS_NEED_KAFKA];
   if (source !== 'kafka') return [];
   if (target === 'kafka') return ['source and target cannot both be Kafka'];
   // Partitions have an order of their own each, so a file could not tell what it holds already.
   return target === 'ndjson' ? ['the target ndjson needs PostgreSQL as its source'] : [];
 }
 
+const WEBHOOKS_NEED_KAFKA =
+  'webhooks are delivered from Kafka in this version: run one process with --target kafka, and this one with --source kafka (PGSTREAM_KAFKA_READER_SERVERS)';
+
 const NO_TARGET =
-  'no target is configured: set PGSTREAM_OPENSEARCH_STORE_URL (--opensearch-url), PGSTREAM_ELASTICSEARCH_STORE_URL, PGSTREAM_KAFKA_WRITER_SERVERS (--target kafka), PGSTREAM_NDJSON_FILE (--file) or PGSTREAM_STDOUT_WRITER_ENABLED (--target stdout)';
+  'no target is configured: set PGSTREAM_OPENSEARCH_STORE_URL (--opensearch-url), PGSTREAM_ELASTICSEARCH_STORE_URL, PGSTREAM_KAFKA_WRITER_SERVERS (--target kafka), PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_URL (--target webhooks), PGSTREAM_NDJSON_FILE (--file) or PGSTREAM_STDOUT_WRITER_ENABLED (--target stdout)';
 
 function sourceOf({ route, postgres, kafka }: PgstreamConfig): SourceName | null {
   if (route.source !== null) return route.source;
@@ -44,13 +48,14 @@ function sourceOf({ route, postgres, kafka }: PgstreamConfig): SourceName | null
 }
 
 function targetsOf(
-  { route, kafka, search }: PgstreamConfig,
+  { route, kafka, search, webhook }: PgstreamConfig,
   source: SourceName | null,
 ): readonly TargetName[] {
   if (route.target !== null) return [route.target];
   const targets: TargetName[] = [];
   if (search.elasticsearchUrl !== null) targets.push('elasticsearch');
   if (search.opensearchUrl !== null) targets.push(search.engine);
+  if (webhook.storeUrl !== null) targets.push('webhooks');
   if (route.ndjsonFile !== null) targets.push('ndjson');
   else if (route.stdout) targets.push('stdout');
   // With Kafka as source, PGSTREAM_KAFKA_SERVERS names the brokers to read from.
@@ -84,11 +89,26 @@ function targetFaults(config: PgstreamConfig, target: TargetName): readonly stri
       return route.ndjsonFile === null
         ? ['the target is ndjson: PGSTREAM_NDJSON_FILE (--file) is needed']
         : [];
+    case 'webhooks':
+      return webhookFaults(config);
     case 'stdout':
       return [];
     default:
       return [];
   }
+}
+
+function webhookFaults({ webhook }: PgstreamConfig): readonly string[] {
+  return [
+    ...(webhook.storeUrl === null
+      ? ['the target is webhooks: PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_URL is needed']
+      : []),
+    ...(webhook.secretKeys === null
+      ? [
+          'the target is webhooks: PGSTREAM_WEBHOOK_SECRET_KEY is needed; make one with: openssl rand -base64 32',
+        ]
+      : []),
+  ];
 }
 
 /** The cluster to index into, whichever of the two variables names it. */

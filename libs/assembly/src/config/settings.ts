@@ -10,6 +10,7 @@ import {
   routeSettings,
 } from './process-settings.ts';
 import { searchSettings } from './search-settings.ts';
+import { webhookSettings } from './webhook-settings.ts';
 
 /** Every setting of the product. `docs/configuration.md` is printed from it. */
 export const SETTINGS = {
@@ -18,6 +19,7 @@ export const SETTINGS = {
   filter: filterSettings,
   kafka: kafkaSettings,
   search: searchSettings,
+  webhook: webhookSettings,
   log: logSettings,
   health: healthSettings,
   metrics: metricsSettings,
@@ -38,6 +40,7 @@ export const GROUP_TITLES: Readonly<Record<keyof typeof SETTINGS, string>> = {
   filter: 'Table filters',
   kafka: 'Kafka',
   search: 'OpenSearch and Elasticsearch',
+  webhook: 'Webhooks',
   log: 'Logging',
   health: 'Health server',
   metrics: 'Metrics',

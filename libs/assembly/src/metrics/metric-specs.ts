@@ -1,4 +1,5 @@
 import type { MetricTable } from '@pgstream/service-runtime';
+import { WEBHOOK_METRICS } from './webhook-metrics.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
@@ -267,4 +268,5 @@ export const METRIC_TABLES: Readonly<Record<string, MetricTable>> = {
   'Kafka target': KAFKA_SINK_METRICS,
   'Kafka source': CONSUMER_METRICS,
   'Search target': SEARCH_SINK_METRICS,
+  'Webhook target': WEBHOOK_METRICS,
 };

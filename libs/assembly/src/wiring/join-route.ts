@@ -29,6 +29,8 @@ async function fromPostgres(context: RunContext, route: Route, stdout: Writable)
       return await (await searchEnd()).postgresToSearch(context, postgres);
     case 'ndjson':
       return { source: postgres.source, sink: await openFile(context) };
+    case 'webhooks': // refused with the settings
+      throw new PipelineError('CONFIG_INVALID', { detail: 'Webhooks need Kafka as their source.' });
     case 'stdout':
       return { source: postgres.source, sink: new StreamSink(stdout) };
     default:
@@ -48,6 +50,9 @@ function postgresToKafka(context: RunContext, postgres: PostgresEnd): Joined {
 async function fromKafka(context: RunContext, route: Route, stdout: Writable): Promise<Joined> {
   const letters = kafkaDeadLetters(context, 'reader');
   context.defer('dead letters', () => letters.store.close());
+  if (route.target === 'webhooks') {
+    return await (await import('./webhook-end.ts')).kafkaToWebhooks(context, letters.observed);
+  }
   const source = kafkaSource(context, letters.observed);
   context.health.addReadiness('kafka', () =>
     source.counts.assignments > 0 ? null : 'has not joined the group yet',

@@ -1,4 +1,4 @@
-import { ChangeConsumer } from '@pgstream/change-consumer';
+import { ChangeConsumer, type ChangeConsumerOptions } from '@pgstream/change-consumer';
 import { LagReader } from '@pgstream/kafka-client';
 import { createMetrics } from '@pgstream/service-runtime';
 import type { DeadLetterStore } from '@pgstream/wal-event';
@@ -9,8 +9,15 @@ import { lagOptions } from './group-lag.ts';
 import { kafkaConnection, kafkaLog } from './kafka-connection.ts';
 import { repeat } from './repeat.ts';
 
-/** A member of the consumer group. It joins when the pipeline asks for the first batch. */
-export function kafkaSource(context: RunContext, deadLetters: DeadLetterStore): ChangeConsumer {
+/**
+ * A member of the consumer group. It joins when the pipeline asks for the first batch.
+ * @param own what a target needs otherwise than the settings say.
+ */
+export function kafkaSource(
+  context: RunContext,
+  deadLetters: DeadLetterStore,
+  own: Partial<ChangeConsumerOptions> = {},
+): ChangeConsumer {
   const { config, log } = context;
   const source = new ChangeConsumer({
     connection: kafkaConnection(config, 'reader'),
@@ -23,6 +30,7 @@ export function kafkaSource(context: RunContext, deadLetters: DeadLetterStore): 
     drainTimeoutMs: Math.min(DRAIN_TIMEOUT_MS, config.kafka.consumer.sessionTimeoutMs / 2),
     topicWaitMs: TOPIC_WAIT_MS,
     onLog: kafkaLog(log),
+    ...own,
   });
   exportConsumer(context, source);
   return source;

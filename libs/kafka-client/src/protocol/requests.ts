@@ -169,8 +169,12 @@ export function readOffsets(answer: WireReader): { partition: number; errorCode:
 }
 
 /** The batch that holds `offset`, and what follows while it fits. Version 10: the first that returns zstd. */
-export function fetchRequest(topic: string, partition: number, offset: bigint): ApiRequest {
-  const maxBytes = 64 * 1024;
+export function fetchRequest(
+  topic: string,
+  partition: number,
+  offset: bigint,
+  maxBytes = 64 * 1024,
+): ApiRequest {
   const body = new WireWriter().int32(-1).int32(0).int32(1).int32(maxBytes).int8(0).int32(0).int32(-1);
   body
     .int32(1)

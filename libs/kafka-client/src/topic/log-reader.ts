@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { PipelineError } from '@pgstream/failure';
 import type { Cluster } from '../connection/cluster.ts';
 import { untilDeadline } from '../connection/deadline.ts';
@@ -11,6 +12,8 @@ import {
   readFetch,
   readOffsets,
 } from '../protocol/requests.ts';
+
+const OFFSET_OUT_OF_RANGE = 1;
 
 /** Reads the ends of partitions, for the producer that must know what it already wrote. */
 export class LogReader {
@@ -46,6 +49,21 @@ export class LogReader {
   /** The batch that holds the record at `offset`, or the first after it. */
   async batchAt(partition: number, offset: bigint): Promise<FetchedBatch> {
     return await this.#batchAt(partition, offset);
+  }
+
+  /**
+   * Batches from the one that holds `offset` on, back to back as they came over the wire, the last one possibly cut off;
+   * none at the end of the log. `undefined`: the log does not hold the offset.
+   */
+  async recordsFrom(partition: number, offset: bigint, maxBytes: number): Promise<Buffer | undefined> {
+    return await untilDeadline(this.#cluster, this.#timeoutMs, async () => {
+      await this.#needLeader(partition);
+      const request = fetchRequest(this.#cluster.topic, partition, offset, maxBytes);
+      const answer = await this.#cluster.request(this.#cluster.leaderOf(partition), request, readFetch);
+      if (answer.errorCode === OFFSET_OUT_OF_RANGE) return undefined;
+      if (answer.errorCode !== 0) throw await this.#refused(answer.errorCode, partition);
+      return answer.records ?? Buffer.alloc(0);
+    });
   }
 
   async #batchAt(partition: number, offset: bigint): Promise<FetchedBatch> {

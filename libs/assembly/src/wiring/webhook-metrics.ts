@@ -1,0 +1,73 @@
+import { createMetrics } from '@pgstream/service-runtime';
+import type { WebhookNotice, WebhookObserver, WebhookSink } from '@pgstream/webhook-sink';
+import { WEBHOOK_METRICS } from '../metrics/webhook-metrics.ts';
+import type { RunContext } from '../runtime/run-context.ts';
+
+const ROUTINE: ReadonlySet<WebhookNotice> = new Set<WebhookNotice>([
+  'lane_attached',
+  'subscription_recovered',
+]);
+
+const NOTICES: Readonly<Record<WebhookNotice, string>> = {
+  subscription_failing: 'an endpoint takes nothing; its events stay in the log',
+  subscription_recovered: 'an endpoint takes events again',
+  subscription_disabled: 'a subscription was disabled',
+  lane_detached: 'a subscription reads the log by itself from here on',
+  lane_attached: 'a subscription has caught up',
+  event_parked: 'an event was put aside, to be delivered later',
+  event_dead_lettered: 'an event was given up: see GET /v1/dead-letters',
+  gap: 'events were lost to retention before they could be delivered',
+  store_retrying: 'the subscription store is away, trying again',
+  log_retrying: 'the log cannot be read, trying again',
+  ownership_lost: 'another worker moves the cursors of this partition',
+};
+
+/** @param sink is there from the first scrape on. */
+export function webhookObserver(context: RunContext, sink: () => WebhookSink): WebhookObserver {
+  const metrics = createMetrics(WEBHOOK_METRICS, context.registry);
+  context.onScrape(() => sample(metrics, sink()));
+  return {
+    attempted: (subscription, outcome, durationMs) => {
+      metrics.pgstream_webhook_attempts_total.inc({ subscription, outcome });
+      metrics.pgstream_webhook_attempt_seconds.observe(durationMs / 1000);
+    },
+    delivered: (_subscription, sinceCommitMs) =>
+      metrics.pgstream_webhook_delivery_seconds.observe(Math.max(0, sinceCommitMs) / 1000),
+    retried: (subscription) => metrics.pgstream_webhook_retried_total.inc({ subscription }),
+    parked: (subscription) => metrics.pgstream_webhook_parked_total.inc({ subscription }),
+    deadLettered: (subscription) => metrics.pgstream_webhook_dead_lettered_total.inc({ subscription }),
+    notice: (event, facts) => {
+      if (event === 'store_retrying' || event === 'log_retrying') context.peerAway();
+      if (event === 'gap') {
+        metrics.pgstream_webhook_gaps_total.inc({ subscription: String(facts['subscription']) });
+      }
+      const level = event === 'gap' ? 'error' : ROUTINE.has(event) ? 'info' : 'warn';
+      context.log[level]({ event, ...facts }, NOTICES[event]);
+    },
+  };
+}
+
+type WebhookMetrics = ReturnType<typeof createMetrics<typeof WEBHOOK_METRICS>>;
+
+/** Removed subscriptions leave no series behind. */
+function sample(metrics: WebhookMetrics, sink: WebhookSink): void {
+  const { pgstream_webhook_lag_records: records, pgstream_webhook_lag_seconds: seconds } = metrics;
+  const { pgstream_webhook_lanes: lanes, pgstream_webhook_parked_events: parked } = metrics;
+  for (const gauge of [records, seconds, lanes, parked]) gauge.reset();
+  const oldest = new Map<string, number>();
+  for (const {
+    subscriptionId: subscription,
+    state,
+    lagRecords,
+    lagSeconds,
+    parked: count,
+  } of sink.status()) {
+    records.inc({ subscription }, lagRecords);
+    lanes.inc({ subscription, state });
+    parked.inc({ subscription }, count);
+    oldest.set(subscription, Math.max(oldest.get(subscription) ?? 0, lagSeconds ?? 0));
+  }
+  for (const [subscription, age] of oldest) seconds.set({ subscription }, age);
+  metrics.pgstream_webhook_held_bytes.set(sink.heldBytes);
+  metrics.pgstream_webhook_requests_in_flight.set(sink.inFlight);
+}

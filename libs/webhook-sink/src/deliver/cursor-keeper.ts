@@ -1,0 +1,84 @@
+import type { CursorRow } from '../store/cursor-store.ts';
+import type { DeliveryContext } from './delivery-context.ts';
+import type { OwnedPartition } from './owned-partition.ts';
+import { patiently } from './patiently.ts';
+import type { SubscriptionLane } from './subscription-lane.ts';
+
+export interface CursorKeeperOptions {
+  readonly context: () => DeliveryContext;
+  readonly partitions: ReadonlyMap<number, OwnedPartition>;
+  readonly intervalMs: number;
+  readonly signal: AbortSignal;
+  /** Somebody else moves the cursors of this partition now. */
+  readonly onOvertaken: (partition: number) => void;
+  readonly onFailed: (cause: unknown) => void;
+}
+
+/**
+ * Writes cursors that moved, many at a time and one write at a time; then what they hold back is settled. A cursor in the
+ * store is thus never behind what the group has committed, as long as its lane is attached.
+ */
+export class CursorKeeper {
+  readonly #options: CursorKeeperOptions;
+  readonly #states = new WeakMap<SubscriptionLane, string>();
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: CursorKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Writes soon. Cheap. */
+  schedule(): void {
+    const { signal, intervalMs, onFailed } = this.#options;
+    if (this.#timer !== undefined || signal.aborted) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.flush(signal).catch((cause: unknown) => {
+        if (!signal.aborted) onFailed(cause);
+      });
+    }, intervalMs);
+  }
+
+  /** Writes what moved until now. */
+  async flush(signal: AbortSignal): Promise<void> {
+    const run = this.#running.then(() => this.#write(signal));
+    this.#running = run.catch(() => {});
+    await run;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #write(signal: AbortSignal): Promise<void> {
+    const moved = [...this.#options.partitions.values()].flatMap((owned) => this.#movedIn(owned));
+    if (moved.length > 0) {
+      const { cursors, observer } = this.#options.context();
+      const rows = moved.map(({ row }) => row);
+      const overtaken = new Set(
+        await patiently({ observer, notice: 'store_retrying', signal }, () => cursors.save(rows)),
+      );
+      for (const { lane, row } of moved) {
+        if (overtaken.has(row.partition)) continue;
+        lane.lane.flushedCursor = row.nextOffset;
+        this.#states.set(lane, row.laneState);
+      }
+      for (const partition of overtaken) this.#options.onOvertaken(partition);
+    }
+    for (const owned of this.#options.partitions.values()) owned.settle();
+  }
+
+  #movedIn(owned: OwnedPartition): { readonly lane: SubscriptionLane; readonly row: CursorRow }[] {
+    if (owned.epoch === '') return [];
+    return [...owned.lanes.values()].flatMap((lane) => {
+      const { cursor, flushedCursor } = lane.lane;
+      if (cursor === flushedCursor && this.#states.get(lane) === lane.state) return [];
+      const { id: subscriptionId, partition, state: laneState } = lane;
+      return [
+        { lane, row: { subscriptionId, partition, nextOffset: cursor, laneState, epoch: owned.epoch } },
+      ];
+    });
+  }
+}

@@ -1,0 +1,40 @@
+import type { LogSource } from '../log-source.ts';
+import type { WebhookObserver } from '../observer.ts';
+import type { CursorStore } from '../store/cursor-store.ts';
+import type { RetryStore } from '../store/retry-store.ts';
+import type { EventBudget } from './log-event.ts';
+import type { ScheduleOptions } from './schedule.ts';
+import type { Slots } from './slots.ts';
+
+export interface DeliveryLimits {
+  /** Of one subscription in one partition, read and not settled, or settled out of order: what may come twice. */
+  readonly maxWindowEvents: number;
+  readonly maxWindowBytes: number;
+  /** Events of one subscription that wait outside the log. */
+  readonly maxParked: number;
+  /** A lane whose window is full and settles nothing for so long reads for itself. */
+  readonly stalledAfterMs: number;
+}
+
+export const DEFAULT_LIMITS: DeliveryLimits = {
+  maxWindowEvents: 1000,
+  maxWindowBytes: 8 * 1024 * 1024,
+  maxParked: 1000,
+  stalledAfterMs: 500,
+};
+
+/** What all lanes of a process share. */
+export interface DeliveryContext {
+  readonly topic: string;
+  readonly log: LogSource;
+  readonly cursors: CursorStore;
+  readonly retries: RetryStore;
+  readonly budget: EventBudget;
+  /** Reads of the log at a time. */
+  readonly readers: Slots;
+  readonly schedule: ScheduleOptions;
+  readonly limits: DeliveryLimits;
+  readonly observer: WebhookObserver;
+  /** A cursor moved, or a lane changed its state. */
+  readonly onProgress: (partition: number) => void;
+}

@@ -1,0 +1,200 @@
+import type { Sender, SendResult } from '../send/sender.ts';
+import type { Matcher } from '../match/matcher.ts';
+import { compile } from '../match/matcher.ts';
+import type { WebhookObserver } from '../observer.ts';
+import type { Subscription } from '../subscription.ts';
+import { requestHeaders } from '../wire/headers.ts';
+import { Circuit, type CircuitOptions } from './circuit.ts';
+import type { LogEvent } from './log-event.ts';
+import type { Slots } from './slots.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** One event that can be sent now, and what becomes of it afterwards. */
+export interface Outgoing {
+  readonly event: LogEvent;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** Called once. May take its time: the place in flight is free already. */
+  answered(result: SendResult): void;
+}
+
+/** Where events come from: lanes, and what is parked. */
+export interface OutgoingSource {
+  readonly hasOutgoing: boolean;
+  takeOutgoing(): Promise<Outgoing | undefined> | Outgoing | undefined;
+}
+
+export interface EndpointOptions {
+  readonly sender: Sender;
+  readonly slots: Slots;
+  readonly circuit: CircuitOptions;
+  readonly version: string;
+  readonly observer: WebhookObserver;
+  /** It takes nothing: let go of what is held for it. Again after every probe that failed. */
+  readonly onOpened: () => void;
+  /** It takes events again. */
+  readonly onClosed: () => void;
+  /** 410 */
+  readonly onGone: () => void;
+}
+
+/** Sends for one subscription, over all its lanes of this process: in-flight limit, rate, circuit. */
+export class Endpoint {
+  readonly #options: EndpointOptions;
+  readonly #circuit: Circuit;
+  readonly #sources = new Set<OutgoingSource>();
+  #subscription: Subscription;
+  #matcher: Matcher;
+  #bucket: TokenBucket | undefined;
+  #inFlight = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isPumping = false;
+  #isStopped = false;
+  readonly #waiters = new Set<() => void>();
+
+  constructor(subscription: Subscription, options: EndpointOptions) {
+    this.#subscription = subscription;
+    this.#options = options;
+    this.#circuit = new Circuit(options.circuit);
+    this.#matcher = compile(subscription);
+    this.#bucket = bucketOf(subscription);
+  }
+
+  get subscription(): Subscription {
+    return this.#subscription;
+  }
+
+  get matcher(): Matcher {
+    return this.#matcher;
+  }
+
+  get circuitState(): 'closed' | 'open' | 'half-open' {
+    return this.#circuit.stateAt(performance.now());
+  }
+
+  update(subscription: Subscription): void {
+    const { ratePerSecond } = this.#subscription;
+    this.#subscription = subscription;
+    this.#matcher = compile(subscription);
+    if (subscription.ratePerSecond !== ratePerSecond) this.#bucket = bucketOf(subscription);
+    this.wake();
+  }
+
+  add(source: OutgoingSource): void {
+    this.#sources.add(source);
+  }
+
+  remove(source: OutgoingSource): void {
+    this.#sources.delete(source);
+  }
+
+  /** Starts nothing from now on; what is under way ends by itself. */
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    for (const wake of this.#waiters) wake();
+    this.#waiters.clear();
+  }
+
+  /** Resolves when its circuit lets something through, or when it or the one who waits is stopped. */
+  async untilReadable(signal: AbortSignal): Promise<void> {
+    while (!this.#isStopped && !signal.aborted && this.circuitState === 'open') {
+      this.#wakeAt(this.#circuit.opensUntilMs);
+      // oxlint-disable-next-line no-await-in-loop -- until it is
+      await new Promise<void>((resolve) => this.#waiters.add(resolve));
+    }
+  }
+
+  /** Something may be sent: call when a source has got something, cheap. */
+  wake(): void {
+    if (this.#isPumping || this.#isStopped) return;
+    this.#isPumping = true;
+    queueMicrotask(() => {
+      this.#isPumping = false;
+      for (const wake of this.#waiters) wake();
+      this.#waiters.clear();
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    while (!this.#isStopped && this.#maySend()) {
+      const source = [...this.#sources].find((one) => one.hasOutgoing);
+      if (source === undefined) return;
+      const waitMs = this.#bucket?.take(performance.now()) ?? 0;
+      if (waitMs > 0) return this.#wakeAt(performance.now() + waitMs);
+      if (!this.#options.slots.take(() => this.wake())) return;
+      // Turn and turn about: the one that was served goes to the end.
+      this.#sources.delete(source);
+      this.#sources.add(source);
+      this.#inFlight++;
+      void this.#sendFrom(source);
+    }
+  }
+
+  #maySend(): boolean {
+    const state = this.circuitState;
+    if (state === 'open') {
+      this.#wakeAt(this.#circuit.opensUntilMs);
+      return false;
+    }
+    return this.#inFlight < (state === 'half-open' ? 1 : this.#subscription.maxInFlight);
+  }
+
+  async #sendFrom(source: OutgoingSource): Promise<void> {
+    let answered: (() => void) | undefined;
+    try {
+      const outgoing = await source.takeOutgoing();
+      if (outgoing === undefined) return;
+      const result = await this.#send(outgoing);
+      this.#judge(result);
+      answered = () => outgoing.answered(result);
+    } finally {
+      this.#inFlight--;
+      this.#options.slots.giveBack();
+      answered?.();
+      this.wake();
+    }
+  }
+
+  async #send({ event, attempt }: Outgoing): Promise<SendResult> {
+    const subscription = this.#subscription;
+    const { url, timeoutMs, format } = subscription;
+    const body = event.body(format);
+    const headers = requestHeaders(
+      { event, body, attempt, nowMs: Date.now(), version: this.#options.version },
+      subscription,
+    );
+    const result = await this.#options.sender.send({ url, headers, body, timeoutMs });
+    const { observer } = this.#options;
+    observer.attempted?.(
+      subscription.id,
+      result.fault === 'none' ? 'delivered' : result.fault,
+      result.durationMs,
+    );
+    if (result.isDelivered && event.commitTimeMs > 0) {
+      observer.delivered?.(subscription.id, Date.now() - event.commitTimeMs);
+    }
+    if (attempt > 1) observer.retried?.(subscription.id);
+    return result;
+  }
+
+  #judge(result: SendResult): void {
+    const nowMs = performance.now();
+    if (result.isDelivered) {
+      if (this.#circuit.succeeded(nowMs)) this.#options.onClosed();
+      return;
+    }
+    if (result.isGone) this.#options.onGone();
+    if (this.#circuit.failed(nowMs)) this.#options.onOpened();
+  }
+
+  #wakeAt(atMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.wake(), Math.max(1, atMs - performance.now()));
+  }
+}
+
+function bucketOf({ ratePerSecond }: Subscription): TokenBucket | undefined {
+  return ratePerSecond === null ? undefined : new TokenBucket(ratePerSecond, performance.now());
+}

@@ -1,0 +1,120 @@
+import { Buffer } from 'node:buffer';
+import { ACTION, valueAt, type RecordBatch } from '@pgstream/wal-event';
+import { setImmediate } from 'node:timers/promises';
+import type { LogChunk } from '../log-source.ts';
+import type { DeliveryContext } from './delivery-context.ts';
+import { LogEvent } from './log-event.ts';
+import { patiently } from './patiently.ts';
+import type { SubscriptionLane } from './subscription-lane.ts';
+
+export interface FeedOptions {
+  readonly context: DeliveryContext;
+  readonly target: SubscriptionLane;
+  /** Joins the live reading, if it has been reached. */
+  readonly attach: () => boolean;
+  /** Whether what the log has lost was owed. */
+  readonly mayHaveGap: () => boolean;
+}
+
+const ROOM_CHECK_MS = 1_000;
+const EMPTY_PAUSE_MS = 50;
+
+/** Reads the log for one subscription that is behind, in order, until it has come to the live reading or is stopped. */
+export async function feed(options: FeedOptions): Promise<void> {
+  const { target, context, attach } = options;
+  while (!target.signal.aborted) {
+    if (target.state === 'detached') {
+      await target.lane.drop();
+      await target.endpoint.untilReadable(target.signal);
+      if (target.signal.aborted) return;
+      target.resumed();
+    }
+    if (attach()) return;
+    const chunk = await read(options);
+    await noteGap(options, chunk);
+    const from = target.lane.offered;
+    if (!(await offerAll(options, chunk))) continue;
+    target.lane.pass(chunk.nextOffset);
+    context.onProgress(target.partition);
+    // The live reading is ahead of us and yet the log had nothing: a moment later it has.
+    if (target.lane.offered === from) await target.progress(EMPTY_PAUSE_MS);
+  }
+}
+
+async function read({ context, target }: FeedOptions): Promise<LogChunk> {
+  const { readers, observer, log } = context;
+  const { signal } = target;
+  while (!signal.aborted) {
+    const isOurs = await new Promise<boolean>((resolve) => {
+      if (readers.take(() => resolve(false))) resolve(true);
+    });
+    if (isOurs) break;
+  }
+  try {
+    signal.throwIfAborted();
+    return await patiently({ observer, notice: 'log_retrying', signal }, () =>
+      log.read(target.partition, target.lane.offered, signal),
+    );
+  } finally {
+    readers.giveBack();
+  }
+}
+
+/** Nothing is skipped in silence: what retention took before it was read is written down. */
+async function noteGap({ context, target, mayHaveGap }: FeedOptions, { logStart }: LogChunk): Promise<void> {
+  const { lane, partition, id, signal } = target;
+  const fromOffset = lane.offered;
+  if (logStart <= fromOffset) return;
+  if (mayHaveGap()) {
+    const { cursors, observer } = context;
+    const gap = { subscriptionId: id, partition, fromOffset, toOffset: logStart, reason: 'retention' };
+    await patiently({ observer, notice: 'store_retrying', signal }, () => cursors.recordGap(gap));
+    observer.notice?.('gap', { subscription: id, partition, from: fromOffset, to: logStart });
+  }
+  lane.pass(logStart);
+}
+
+/** False when the circuit opened on the way: what was read is read again. */
+async function offerAll(options: FeedOptions, { batch }: LogChunk): Promise<boolean> {
+  const { target } = options;
+  const { lane } = target;
+  for (let i = 0; i < batch.count; i++) {
+    const offset = batch.offsets?.[i] ?? 0;
+    if (offset < lane.offered) continue;
+    const event = wanted(options, batch, i);
+    if (event === undefined) {
+      lane.pass(offset + 1);
+      // A long stretch that is not wanted must not keep the others from their turn.
+      // oxlint-disable-next-line no-await-in-loop -- see above
+      if (i % 256 === 255) await setImmediate();
+      continue;
+    }
+    // oxlint-disable-next-line no-await-in-loop -- one place after the other
+    while (!target.hasRoom && !isOver(target)) await target.progress(ROOM_CHECK_MS);
+    if (isOver(target)) return false;
+    target.offer(event);
+  }
+  return !isOver(target);
+}
+
+function isOver({ signal, state }: SubscriptionLane): boolean {
+  return signal.aborted || state === 'detached';
+}
+
+function wanted({ context, target }: FeedOptions, batch: RecordBatch, index: number): LogEvent | undefined {
+  const { matcher } = target.endpoint;
+  const table = batch.tables[index];
+  const isMessage = batch.actions[index] === ACTION.message;
+  if (!isMessage && table !== undefined && !matcher.mayMatch(table)) return undefined;
+  const event = new LogEvent(
+    {
+      offset: batch.offsets?.[index] ?? 0,
+      commitTimeMs: batch.commitTimesMs[index] ?? 0,
+      origin: context.topic,
+    },
+    // A copy: otherwise one event that waits would keep the whole chunk.
+    Buffer.from(valueAt(batch, index)),
+    context.budget,
+  );
+  return matcher.matches(event.record) ? event : undefined;
+}

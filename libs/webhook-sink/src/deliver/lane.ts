@@ -1,0 +1,247 @@
+import type { Ordering } from '../subscription.ts';
+import { dependenceOf, type LogEvent } from './log-event.ts';
+
+export interface LaneOptions {
+  readonly partition: number;
+  /** Everything before it is settled. */
+  readonly cursor: number;
+  readonly ordering: Ordering;
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+  /** Whether an event must go where an earlier one of its rows went: to the parked ones. */
+  readonly isParked: (keys: readonly string[]) => boolean;
+  /** It must: the owner calls {@link Lane.settled} once that is durable. */
+  readonly onParked: (event: LaneEvent) => void;
+  /** Something can be taken, the cursor moved, or there is room. */
+  readonly onChange: () => void;
+}
+
+/** One event on its way to one subscription. */
+export interface LaneEvent {
+  readonly event: LogEvent;
+  readonly keys: readonly string[];
+  readonly isBarrier: boolean;
+  /** What it counts for in the window. */
+  readonly bytes: number;
+  /** Attempts that failed. */
+  failures: number;
+  /** Milliseconds of the owner's clock; `undefined` before the first failure. */
+  firstFailedAtMs: number | undefined;
+}
+
+/** What is remembered of an event that failed and was dropped with the window, for when it is read again. */
+type Failing = Pick<LaneEvent, 'failures' | 'firstFailedAtMs'>;
+
+/**
+ * The events of one partition for one subscription, between being read and being settled, in a bounded window.
+ *
+ * Each event is in exactly one place: `#waiting` (behind a barrier), in the chains of its keys, among `#ready` (head of
+ * all its chains), or taken. The cursor is the offset of the oldest unsettled event, or where reading has come to.
+ */
+export class Lane {
+  readonly partition: number;
+  /** Everything before it was offered or is not wanted. */
+  offered: number;
+  /** What the store holds. */
+  flushedCursor: number;
+  readonly #options: LaneOptions;
+  /** In the order of the log, which is that of insertion. */
+  readonly #pending = new Map<number, LaneEvent>();
+  readonly #chains = new Map<string, LaneEvent[]>();
+  readonly #timers = new Map<LaneEvent, NodeJS.Timeout>();
+  /** Settled beyond the cursor: not delivered again when the window is read again. */
+  readonly #ahead = new Set<number>();
+  readonly #failing = new Map<number, Failing>();
+  #waiting: LaneEvent[] = [];
+  #ready: LaneEvent[] = [];
+  #barrier: LaneEvent | undefined;
+  /** In chains, ready or taken. */
+  #admitted = 0;
+  #taken = 0;
+  #bytes = 0;
+  #dropping = false;
+  readonly #idle: Array<() => void> = [];
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+    this.partition = options.partition;
+    this.offered = options.cursor;
+    this.flushedCursor = options.cursor;
+  }
+
+  get cursor(): number {
+    if (this.#pending.size === 0) return this.offered;
+    const [oldest = this.offered] = this.#pending.keys();
+    return oldest;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get unsettled(): number {
+    return this.#pending.size;
+  }
+
+  get hasRoom(): boolean {
+    const { maxEvents, maxBytes } = this.#options;
+    // What is settled beyond the cursor counts too: it would come twice after a crash.
+    return !this.#dropping && this.#pending.size + this.#ahead.size < maxEvents && this.#bytes < maxBytes;
+  }
+
+  /** Commit time of the oldest unsettled event, milliseconds since 1970; `undefined` without one. */
+  get oldestCommitMs(): number | undefined {
+    const [oldest] = this.#pending.values();
+    return oldest?.event.commitTimeMs;
+  }
+
+  /** Takes over the event at {@link offered} or behind it. Ask {@link hasRoom} first. */
+  offer(event: LogEvent): void {
+    this.offered = event.offset + 1;
+    if (this.#ahead.delete(event.offset)) return;
+    const failing = this.#failing.get(event.offset);
+    const { keys, isBarrier } = dependenceOf(event.record, this.#options.ordering);
+    const entry: LaneEvent = {
+      event,
+      keys,
+      isBarrier,
+      bytes: event.bytes,
+      failures: failing?.failures ?? 0,
+      firstFailedAtMs: failing?.firstFailedAtMs,
+    };
+    event.hold();
+    this.#bytes += entry.bytes;
+    this.#pending.set(event.offset, entry);
+    this.#waiting.push(entry);
+    this.#admit();
+  }
+
+  /** Nothing before `offset` is wanted beyond what was offered. */
+  pass(offset: number): void {
+    if (offset > this.offered) this.offered = offset;
+  }
+
+  /** The next event to send; it comes back through {@link settled} or {@link failed}. */
+  take(): LaneEvent | undefined {
+    if (this.#dropping) return undefined;
+    const next = this.#ready.shift();
+    if (next !== undefined) this.#taken++;
+    return next;
+  }
+
+  get hasReady(): boolean {
+    return !this.#dropping && this.#ready.length > 0;
+  }
+
+  /** Delivered, or durable elsewhere. Also for events that went to `onParked`. */
+  settled(entry: LaneEvent): void {
+    this.#end();
+    const { offset } = entry.event;
+    this.#failing.delete(offset);
+    if (!this.#pending.delete(offset)) return;
+    this.#bytes -= entry.bytes;
+    entry.event.letGo();
+    if (offset > this.cursor) this.#ahead.add(offset);
+    else this.#forgetBehind();
+    this.#advance(entry);
+    this.#options.onChange();
+  }
+
+  /** An attempt failed, or it could not be parked: ready again after `waitMs`. */
+  failed(entry: LaneEvent, waitMs: number): void {
+    this.#failing.set(entry.event.offset, { ...entry });
+    if (!this.#dropping) {
+      const timer = setTimeout(() => {
+        this.#timers.delete(entry);
+        this.#makeReady(entry);
+      }, waitMs);
+      this.#timers.set(entry, timer);
+    }
+    this.#end();
+  }
+
+  /**
+   * Lets go of the window: what is not settled is to be offered again, from {@link offered} on. Waits for what is taken.
+   * @returns false where that was under way already.
+   */
+  async drop(): Promise<boolean> {
+    if (this.#dropping) return false;
+    this.#dropping = true;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    await this.untilIdle();
+    this.offered = this.cursor;
+    for (const { event } of this.#pending.values()) event.letGo();
+    this.#pending.clear();
+    this.#chains.clear();
+    this.#waiting = [];
+    this.#ready = [];
+    this.#barrier = undefined;
+    this.#admitted = 0;
+    this.#bytes = 0;
+    this.#forgetBehind();
+    this.#dropping = false;
+    this.#options.onChange();
+    return true;
+  }
+
+  /** Resolves when nothing is taken. */
+  async untilIdle(): Promise<void> {
+    if (this.#taken > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #end(): void {
+    this.#taken--;
+    if (this.#taken === 0) for (const wake of this.#idle.splice(0)) wake();
+  }
+
+  #forgetBehind(): void {
+    const { cursor } = this;
+    for (const offset of this.#ahead) if (offset < cursor) this.#ahead.delete(offset);
+  }
+
+  #admit(): void {
+    while (this.#barrier === undefined) {
+      const [next] = this.#waiting;
+      if (next === undefined || (next.isBarrier && this.#admitted > 0)) return;
+      this.#waiting.shift();
+      this.#admitted++;
+      if (next.isBarrier) this.#barrier = next;
+      for (const key of next.keys) {
+        const chain = this.#chains.get(key);
+        if (chain === undefined) this.#chains.set(key, [next]);
+        else chain.push(next);
+      }
+      if (this.#isHead(next)) this.#makeReady(next);
+    }
+  }
+
+  #isHead(entry: LaneEvent): boolean {
+    return entry.keys.every((key) => this.#chains.get(key)?.[0] === entry);
+  }
+
+  #makeReady(entry: LaneEvent): void {
+    if (this.#options.isParked(entry.keys)) {
+      this.#taken++;
+      this.#options.onParked(entry);
+      return;
+    }
+    this.#ready.push(entry);
+    this.#options.onChange();
+  }
+
+  #advance(entry: LaneEvent): void {
+    this.#admitted--;
+    if (this.#barrier === entry) this.#barrier = undefined;
+    const heads = new Set<LaneEvent>();
+    for (const key of entry.keys) {
+      const chain = this.#chains.get(key) ?? [];
+      chain.shift();
+      const [head] = chain;
+      if (head === undefined) this.#chains.delete(key);
+      else heads.add(head);
+    }
+    for (const head of heads) if (this.#isHead(head)) this.#makeReady(head);
+    this.#admit();
+  }
+}

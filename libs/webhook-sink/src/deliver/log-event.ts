@@ -1,0 +1,136 @@
+import type { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import {
+  decodeRecord,
+  eventId,
+  type ChangeRecord,
+  type RecordColumn,
+  type RecordValue,
+} from '@pgstream/wal-event';
+import type { BodyFormat, Ordering } from '../subscription.ts';
+import { bodyOf } from '../wire/bodies.ts';
+
+/** Bytes of events that are held, over all lanes of the process. */
+export class EventBudget {
+  readonly maxBytes: number;
+  #held = 0;
+
+  constructor(maxBytes: number) {
+    this.maxBytes = maxBytes;
+  }
+
+  get heldBytes(): number {
+    return this.#held;
+  }
+
+  get isFull(): boolean {
+    return this.#held >= this.maxBytes;
+  }
+
+  add(bytes: number): void {
+    this.#held += bytes;
+  }
+}
+
+/** One record of the log, held once for all subscriptions that want it. */
+export class LogEvent {
+  readonly offset: number;
+  readonly value: Buffer;
+  /** Milliseconds since 1970. */
+  readonly commitTimeMs: number;
+  readonly #budget: EventBudget;
+  readonly #origin: string;
+  readonly #bodies = new Map<BodyFormat, Buffer>();
+  #record: ChangeRecord | undefined;
+  #holders = 0;
+  #bytes: number;
+
+  /** @param value Bytes that stay as they are. */
+  constructor(
+    at: { readonly offset: number; readonly commitTimeMs: number; readonly origin: string },
+    value: Buffer,
+    budget: EventBudget,
+    record?: ChangeRecord,
+  ) {
+    this.offset = at.offset;
+    this.commitTimeMs = at.commitTimeMs;
+    this.value = value;
+    this.#origin = at.origin;
+    this.#budget = budget;
+    this.#record = record;
+    this.#bytes = value.length;
+  }
+
+  get record(): ChangeRecord {
+    return (this.#record ??= decodeRecord(this.value));
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The webhook-id: no full stop in it, since the signed text has them between its parts. */
+  get id(): string {
+    const { epoch, position } = this.record;
+    return `msg_${eventId(epoch, position)}`;
+  }
+
+  /** Made once for each format. */
+  body(format: BodyFormat): Buffer {
+    const known = this.#bodies.get(format);
+    if (known !== undefined) return known;
+    const body = bodyOf(
+      { value: this.value, record: this.record, id: this.id, origin: this.#origin },
+      format,
+    );
+    this.#bodies.set(format, body);
+    this.#bytes += body.length;
+    if (this.#holders > 0) this.#budget.add(body.length);
+    return body;
+  }
+
+  hold(): void {
+    if (this.#holders++ === 0) this.#budget.add(this.#bytes);
+  }
+
+  letGo(): void {
+    if (--this.#holders === 0) this.#budget.add(-this.#bytes);
+  }
+}
+
+/** What an event has to wait for within its lane. */
+export interface Dependence {
+  /** Hashes of the rows that it touches: events that share one come one after the other. */
+  readonly keys: readonly string[];
+  /** It waits for everything before it, and everything behind it waits for it. */
+  readonly isBarrier: boolean;
+}
+
+const ALONE: Dependence = { keys: [], isBarrier: false };
+const BARRIER: Dependence = { keys: [], isBarrier: true };
+
+export function dependenceOf(record: ChangeRecord, ordering: Ordering): Dependence {
+  if (ordering === 'none') return ALONE;
+  if (ordering === 'partition' || record.action === 'T' || record.action === 'M') return BARRIER;
+  const { tableId, keyColumnIds, columns, identity } = record;
+  // Rows without a key cannot be told apart, so the table is one row.
+  if (keyColumnIds === null) return { keys: [hashed(tableId, [])], isBarrier: false };
+  // A changed key touches two rows; where the old key was not sent, it is the new one.
+  const keys = [columns, identity].flatMap((row) => {
+    const values = row === null ? undefined : keyValues(row, keyColumnIds);
+    return values === undefined ? [] : [hashed(tableId, values)];
+  });
+  return keys.length === 0 ? BARRIER : { keys: [...new Set(keys)], isBarrier: false };
+}
+
+function keyValues(row: readonly RecordColumn[], ids: readonly string[]): readonly RecordValue[] | undefined {
+  const values = ids.map((id) => row.find((column) => column.id === id)?.value);
+  return values.every((value) => value !== undefined) ? values : undefined;
+}
+
+function hashed(tableId: string, values: readonly RecordValue[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify([tableId, values]))
+    .digest('base64url')
+    .slice(0, 22);
+}

@@ -1,0 +1,209 @@
+import { circuitOf, DISABLE_AFTER_MS, type WebhookSinkOptions } from '../options.ts';
+import type { ParkedRow } from '../store/retry-store.ts';
+import type { Subscription } from '../subscription.ts';
+import type { CursorKeeper } from './cursor-keeper.ts';
+import type { DeliveryContext } from './delivery-context.ts';
+import { Endpoint } from './endpoint.ts';
+import type { OwnedPartition } from './owned-partition.ts';
+import { patiently } from './patiently.ts';
+import { SubscriptionLane } from './subscription-lane.ts';
+
+export interface SubscribersOptions {
+  readonly context: DeliveryContext;
+  readonly partitions: ReadonlyMap<number, OwnedPartition>;
+  readonly keeper: CursorKeeper;
+  readonly options: WebhookSinkOptions;
+  readonly signal: AbortSignal;
+  readonly onFailed: (cause: unknown) => void;
+}
+
+/** How long a subscription that is paused, changed or removed is given for its requests under way. */
+const STOP_TIMEOUT_MS = 5_000;
+
+/** Keeps lanes as the stored subscriptions want them: one for each active subscription in each partition of ours. */
+export class Subscribers {
+  readonly #it: SubscribersOptions;
+  /** Of active subscriptions. */
+  readonly #endpoints = new Map<string, Endpoint>();
+  #version = '';
+  /** One change after the other. */
+  #running: Promise<void> = Promise.resolve();
+  #isStopped = false;
+
+  constructor(options: SubscribersOptions) {
+    this.#it = options;
+  }
+
+  async refreshIfChanged(): Promise<void> {
+    if (this.#isStopped) return;
+    const { subscriptions } = this.#it.options;
+    if ((await this.#patiently(() => subscriptions.version())) !== this.#version) await this.refresh();
+  }
+
+  async refresh(): Promise<void> {
+    await this.#exclusively(async () => {
+      const { subscriptions } = this.#it.options;
+      const found = await this.#patiently(() => subscriptions.all());
+      const active = new Map(
+        found.subscriptions.filter(({ state }) => state === 'active').map((one) => [one.id, one]),
+      );
+      await this.#retire(active);
+      for (const subscription of active.values()) this.#endpointOf(subscription);
+      // oxlint-disable-next-line no-await-in-loop -- a partition or two
+      for (const owned of this.#it.partitions.values()) await this.#fill(owned);
+      this.#version = found.version;
+    });
+  }
+
+  /** The first thing that is done with a partition that has become ours. */
+  async open(owned: OwnedPartition, before: OwnedPartition | undefined): Promise<void> {
+    await this.#exclusively(async () => {
+      if (before !== undefined) await stopAll([...before.lanes.values()]);
+      const { cursors } = this.#it.context;
+      owned.epoch = await this.#patiently(() => cursors.claim(owned.partition));
+      await this.#fill(owned);
+    });
+  }
+
+  /** Nothing is sent any more; resolves when what was under way has ended, at the latest with `deadline`. */
+  async stop(deadline: AbortSignal): Promise<void> {
+    this.#isStopped = true;
+    for (const endpoint of this.#endpoints.values()) endpoint.stop();
+    const lanes = [...this.#it.partitions.values()].flatMap((owned) => [...owned.lanes.values()]);
+    await Promise.all(lanes.map((lane) => lane.stop(deadline)));
+  }
+
+  /** Takes down what is not active any more, or is to be built anew because its order is another one. */
+  async #retire(active: ReadonlyMap<string, Subscription>): Promise<void> {
+    for (const [id, endpoint] of this.#endpoints) {
+      if (active.get(id)?.ordering === endpoint.subscription.ordering) continue;
+      endpoint.stop();
+      this.#endpoints.delete(id);
+      const partitions = [...this.#it.partitions.values()];
+      const lanes = partitions.flatMap((owned) => owned.lanes.get(id) ?? []);
+      // oxlint-disable-next-line no-await-in-loop -- rare
+      await stopAll(lanes);
+      // oxlint-disable-next-line no-await-in-loop -- rare
+      await this.#it.keeper.flush(this.#it.signal);
+      for (const owned of partitions) {
+        owned.lanes.delete(id);
+        owned.settle();
+      }
+    }
+  }
+
+  #endpointOf(subscription: Subscription): Endpoint {
+    const known = this.#endpoints.get(subscription.id);
+    if (known !== undefined) {
+      known.update(subscription);
+      return known;
+    }
+    const { options, context } = this.#it;
+    const { id } = subscription;
+    const endpoint = new Endpoint(subscription, {
+      sender: options.sender,
+      slots: options.slots,
+      circuit: circuitOf(options),
+      version: options.version,
+      observer: context.observer,
+      onOpened: () => this.#opened(id),
+      onClosed: () => this.#closed(id),
+      onGone: () => this.#disable(id, 'the endpoint answered 410 Gone'),
+    });
+    this.#endpoints.set(id, endpoint);
+    return endpoint;
+  }
+
+  async #fill(owned: OwnedPartition): Promise<void> {
+    const { context } = this.#it;
+    if (owned.isRevoked || owned.epoch === '' || this.#isStopped) return;
+    const [cursors, parked] = await this.#patiently(() =>
+      Promise.all([
+        context.cursors.ofPartition(owned.partition),
+        context.retries.ofPartition(owned.partition),
+      ]),
+    );
+    for (const [id, endpoint] of this.#endpoints) {
+      const rows = parked.filter(({ subscriptionId }) => subscriptionId === id);
+      const known = owned.lanes.get(id);
+      if (known === undefined)
+        owned.lanes.set(id, this.#lane(owned, endpoint, { cursor: cursors.get(id), rows }));
+      else known.loadParked(rows);
+    }
+  }
+
+  #lane(
+    owned: OwnedPartition,
+    endpoint: Endpoint,
+    { cursor, rows }: { readonly cursor: number | undefined; readonly rows: readonly ParkedRow[] },
+  ): SubscriptionLane {
+    const { id } = endpoint.subscription;
+    return new SubscriptionLane({
+      context: this.#it.context,
+      endpoint,
+      partition: owned.partition,
+      // Every partition that there was got a cursor with the subscription: this one is younger, and wanted whole.
+      cursor: cursor ?? 0,
+      isNewPartition: cursor === undefined,
+      parked: rows,
+      liveNext: () => owned.liveNext,
+      parkedCount: () => this.#lanesOf(id).reduce((sum, { parked }) => sum + parked.size, 0),
+      onFailed: this.#it.onFailed,
+    });
+  }
+
+  #lanesOf(id: string): SubscriptionLane[] {
+    return [...this.#it.partitions.values()].flatMap((owned) => owned.lanes.get(id) ?? []);
+  }
+
+  #opened(id: string): void {
+    const { options, context } = this.#it;
+    for (const lane of this.#lanesOf(id)) lane.circuitOpened();
+    context.observer.notice?.('subscription_failing', { subscription: id });
+    this.#told(async () => {
+      const sinceMs = await options.subscriptions.noteFailing(id, Date.now());
+      const disableAfterMs = options.disableAfterMs ?? DISABLE_AFTER_MS;
+      if (sinceMs === null || Date.now() - sinceMs < disableAfterMs) return;
+      this.#disable(id, `no delivery has succeeded since ${new Date(sinceMs).toISOString()}`);
+    });
+  }
+
+  #closed(id: string): void {
+    const { options, context } = this.#it;
+    for (const lane of this.#lanesOf(id)) lane.circuitClosed();
+    context.observer.notice?.('subscription_recovered', { subscription: id });
+    this.#told(async () => void (await options.subscriptions.noteFailing(id, null)));
+  }
+
+  #disable(id: string, reason: string): void {
+    const { options, context } = this.#it;
+    this.#endpoints.get(id)?.stop();
+    this.#told(async () => {
+      if (!(await options.subscriptions.setState(id, 'disabled', reason))) return;
+      context.observer.notice?.('subscription_disabled', { subscription: id, reason });
+      await this.refresh();
+    });
+  }
+
+  #told(work: () => Promise<void>): void {
+    this.#patiently(work).catch((cause: unknown) => {
+      if (!this.#it.signal.aborted) this.#it.onFailed(cause);
+    });
+  }
+
+  async #patiently<T>(work: () => Promise<T>): Promise<T> {
+    const { context, signal } = this.#it;
+    return await patiently({ observer: context.observer, notice: 'store_retrying', signal }, work);
+  }
+
+  async #exclusively(work: () => Promise<void>): Promise<void> {
+    const run = this.#running.then(work);
+    this.#running = run.catch(() => {});
+    await run;
+  }
+}
+
+async function stopAll(lanes: readonly SubscriptionLane[]): Promise<void> {
+  const deadline = AbortSignal.timeout(STOP_TIMEOUT_MS);
+  await Promise.all(lanes.map((lane) => lane.stop(deadline)));
+}

@@ -1,0 +1,151 @@
+import type { Buffer } from 'node:buffer';
+import { codeOf } from '@pgstream/failure';
+import { Agent, type Dispatcher } from 'undici';
+import type { AddressGuard } from './address-guard.ts';
+
+export interface Delivery {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  /** From the connection to the end of the answer. */
+  readonly timeoutMs: number;
+}
+
+/** What became of one attempt: an endpoint that fails is no exception. */
+export interface SendResult {
+  readonly isDelivered: boolean;
+  /** `null`: there was no answer. */
+  readonly status: number | null;
+  /**
+   * Whose fault a failure seems to be. `endpoint`: it cannot take anything now. `event`: it answered, and refused this
+   * one; others may fare better.
+   */
+  readonly fault: 'none' | 'endpoint' | 'event';
+  /** For people; never the body of the answer. */
+  readonly reason: string;
+  /** As the endpoint asks for in `Retry-After`. */
+  readonly retryAfterMs: number | null;
+  /** 410: nobody lives here any more. */
+  readonly isGone: boolean;
+  readonly durationMs: number;
+}
+
+export interface SenderOptions {
+  readonly guard: AddressGuard;
+  readonly connectTimeoutMs?: number;
+  /** Sockets to one host and port, over all subscriptions. */
+  readonly maxSocketsPerOrigin?: number;
+}
+
+/** So much of an answer is read, so that the connection can be used again; longer ones cost the connection. */
+const MAX_ANSWER_BYTES = 16 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+/** Refused for now, by whoever stands in front of the endpoint too. */
+const BUSY = new Set([408, 425, 429, 502, 503, 504]);
+
+/** POSTs bodies. Redirects are not followed, answers not unpacked, and nothing is called that the guard refuses. */
+export class Sender {
+  readonly #guard: AddressGuard;
+  readonly #agent: Agent;
+  readonly #closing = new AbortController();
+
+  constructor({ guard, connectTimeoutMs = 5_000, maxSocketsPerOrigin = 64 }: SenderOptions) {
+    this.#guard = guard;
+    this.#agent = new Agent({
+      connections: maxSocketsPerOrigin,
+      pipelining: 1,
+      keepAliveTimeout: 30_000,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      // The whole attempt has one time limit.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: { timeout: connectTimeoutMs, lookup: guard.lookup },
+    });
+  }
+
+  /** Never rejects. */
+  async send({ url, headers, body, timeoutMs }: Delivery): Promise<SendResult> {
+    const startedAt = performance.now();
+    const since = () => performance.now() - startedAt;
+    const fault = this.#guard.urlFault(url);
+    if (fault !== undefined) return failed(fault, since());
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.any([timeout, this.#closing.signal]);
+    try {
+      const { origin, pathname, search } = new URL(url);
+      const path = `${pathname}${search}`;
+      const answer = await this.#agent.request({ origin, path, method: 'POST', headers, body, signal });
+      await discard(answer.body);
+      return judged(answer, since());
+    } catch (cause) {
+      return failed(timeout.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(cause), since());
+    }
+  }
+
+  /** Requests under way end without an answer. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#agent.destroy();
+  }
+}
+
+async function discard(body: Dispatcher.ResponseData['body']): Promise<void> {
+  let bytes = 0;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a body without an encoding yields buffers
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    // Leaving the loop destroys the stream, and the connection with it.
+    if (bytes > MAX_ANSWER_BYTES) break;
+  }
+}
+
+function judged({ statusCode, headers }: Dispatcher.ResponseData, durationMs: number): SendResult {
+  const isDelivered = statusCode >= 200 && statusCode < 300;
+  const isRedirect = statusCode >= 300 && statusCode < 400;
+  const location = isRedirect
+    ? ` and Location ${oneOf(headers['location']) ?? '(none)'}; redirects are not followed`
+    : '';
+  return {
+    isDelivered,
+    status: statusCode,
+    fault: isDelivered ? 'none' : BUSY.has(statusCode) ? 'endpoint' : 'event',
+    reason: isDelivered ? '' : `answered ${statusCode}${location.slice(0, 300)}`,
+    retryAfterMs: isDelivered ? null : parseRetryAfter(oneOf(headers['retry-after']), Date.now()),
+    isGone: statusCode === 410,
+    durationMs,
+  };
+}
+
+function failed(reason: string, durationMs: number): SendResult {
+  return {
+    isDelivered: false,
+    status: null,
+    fault: 'endpoint',
+    reason,
+    retryAfterMs: null,
+    isGone: false,
+    durationMs,
+  };
+}
+
+/** The code and, for our own refusal, the words. Messages of the network may quote what they got. */
+function reasonOf(cause: unknown): string {
+  const code = codeOf(cause);
+  if (code === 'ADDRESS_REFUSED' && cause instanceof Error) return cause.message;
+  return code === '' ? 'the connection failed' : `the connection failed: ${code}`;
+}
+
+/**
+ * Seconds or an HTTP date as a wait; `null` without one, or for what is neither.
+ * https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+ */
+export function parseRetryAfter(value: string | undefined, nowMs: number): number | null {
+  if (value === undefined) return null;
+  if (/^\d{1,9}$/.test(value.trim())) return Number(value) * 1000;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? null : Math.max(0, at - nowMs);
+}
+
+function oneOf(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}

@@ -1,0 +1,250 @@
+import { Buffer } from 'node:buffer';
+import { ACTION, valueAt, type BatchOutcome, type RecordBatch, type Sink } from '@pgstream/wal-event';
+import { CursorKeeper } from './deliver/cursor-keeper.ts';
+import type { DeliveryContext } from './deliver/delivery-context.ts';
+import { LogEvent } from './deliver/log-event.ts';
+import { OwnedPartition } from './deliver/owned-partition.ts';
+import type { SubscriptionLane } from './deliver/subscription-lane.ts';
+import { Subscribers } from './deliver/subscribers.ts';
+import { contextOf, type WebhookSinkOptions } from './options.ts';
+
+/** How long a write waits for one lane that has no room, as long as it gets on. */
+const MAX_ROOM_WAIT_MS = 2_000;
+const ROOM_CHECK_MS = 100;
+/** What a rebalance waits for requests under way. */
+const REVOKE_TIMEOUT_MS = 5_000;
+
+export interface LaneStatus {
+  readonly subscriptionId: string;
+  readonly partition: number;
+  readonly state: 'attached' | 'catching_up' | 'detached';
+  readonly circuit: 'closed' | 'open' | 'half-open';
+  /** Everything before it is settled. */
+  readonly cursor: number;
+  /** Offsets between its cursor and where the live reading has come to. */
+  readonly lagRecords: number;
+  /** Since the commit of its oldest unsettled event; 0 without one, `null` for one that waits in the log. */
+  readonly lagSeconds: number | null;
+  readonly windowBytes: number;
+  readonly unsettled: number;
+  readonly parked: number;
+}
+
+/**
+ * Delivers the records of a partitioned log to HTTP endpoints. A batch is settled when every subscription that keeps up
+ * has it behind its stored cursor; one that does not keep up reads the log for itself and holds nothing back.
+ */
+export class WebhookSink implements Sink {
+  readonly name = 'webhook';
+  readonly #options: WebhookSinkOptions;
+  readonly #context: DeliveryContext;
+  readonly #partitions = new Map<number, OwnedPartition>();
+  readonly #keeper: CursorKeeper;
+  readonly #subscribers: Subscribers;
+  readonly #closing = new AbortController();
+  #poll: NodeJS.Timeout | undefined;
+
+  constructor(options: WebhookSinkOptions) {
+    this.#options = options;
+    const onFailed = (cause: unknown) => this.#fail(cause);
+    this.#keeper = new CursorKeeper({
+      context: () => this.#context,
+      partitions: this.#partitions,
+      intervalMs: options.flushIntervalMs ?? 200,
+      signal: this.#closing.signal,
+      onOvertaken: (partition) => void this.#overtaken(partition),
+      onFailed,
+    });
+    this.#context = contextOf(options, () => this.#keeper.schedule());
+    this.#subscribers = new Subscribers({
+      context: this.#context,
+      partitions: this.#partitions,
+      keeper: this.#keeper,
+      options,
+      signal: this.#closing.signal,
+      onFailed,
+    });
+  }
+
+  /** Reads the subscriptions, and again whenever they change. */
+  async start(): Promise<void> {
+    await this.#subscribers.refresh();
+    this.#schedulePoll();
+  }
+
+  /** What was changed by this process need not wait for the next look. */
+  async refresh(): Promise<void> {
+    await this.#subscribers.refresh();
+  }
+
+  /** These partitions are ours from now on, their live reading beginning at these offsets. */
+  assign(partitions: readonly { readonly partition: number; readonly offset: number }[]): void {
+    for (const { partition, offset } of partitions) {
+      const before = this.#partitions.get(partition);
+      before?.abandon();
+      const owned = new OwnedPartition(partition, offset, (one) => this.#subscribers.open(one, before));
+      this.#partitions.set(partition, owned);
+      owned.ready.catch((cause: unknown) => this.#fail(cause));
+    }
+  }
+
+  async write(batch: RecordBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void> {
+    const owned = this.#partitions.get(batch.lane);
+    if (owned === undefined || owned.isRevoked) return;
+    await owned.ready;
+    const endOffset = offsetAt(batch, batch.count - 1) + 1;
+    owned.liveNext = Math.max(owned.liveNext, endOffset);
+    for (let i = 0; i < batch.count; i++) {
+      const takers = this.#takersOf(owned, batch, i);
+      // oxlint-disable-next-line no-await-in-loop -- one record after the other is the order
+      if (takers !== undefined) await this.#offer(takers.event, takers.lanes, signal);
+    }
+    for (const lane of owned.attached) lane.lane.pass(endOffset);
+    owned.opened(endOffset, outcome);
+    this.#keeper.schedule();
+  }
+
+  async flush(signal: AbortSignal): Promise<void> {
+    clearTimeout(this.#poll);
+    await this.#subscribers.stop(signal);
+    await this.#keeper.flush(signal);
+  }
+
+  async revoke(partition: number): Promise<void> {
+    const owned = this.#partitions.get(partition);
+    if (owned === undefined) return;
+    const deadline = AbortSignal.timeout(REVOKE_TIMEOUT_MS);
+    await Promise.all([...owned.lanes.values()].map((lane) => lane.stop(deadline)));
+    // Where that fails, the next owner reads again what was settled since the last write.
+    await this.#keeper.flush(deadline).catch(() => {});
+    owned.abandon();
+    if (this.#partitions.get(partition) === owned) this.#partitions.delete(partition);
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#poll);
+    this.#closing.abort();
+    this.#keeper.stop();
+    await this.#subscribers.stop(this.#closing.signal);
+    for (const owned of this.#partitions.values()) owned.abandon();
+    this.#partitions.clear();
+    await this.#options.sender.close();
+  }
+
+  /** Of the lanes that are in this process. */
+  status(): readonly LaneStatus[] {
+    return [...this.#partitions.values()].flatMap((owned) =>
+      [...owned.lanes.values()].map((lane) => statusOf(lane, owned)),
+    );
+  }
+
+  /** Bytes of events that are held, over all lanes. */
+  get heldBytes(): number {
+    return this.#context.budget.heldBytes;
+  }
+
+  get inFlight(): number {
+    return this.#options.slots.taken;
+  }
+
+  #takersOf(
+    owned: OwnedPartition,
+    batch: RecordBatch,
+    index: number,
+  ): { readonly event: LogEvent; readonly lanes: readonly SubscriptionLane[] } | undefined {
+    const offset = offsetAt(batch, index);
+    const table = batch.tables[index];
+    const isMessage = batch.actions[index] === ACTION.message;
+    const maybe = owned.attached.filter(({ lane, endpoint }) => {
+      if (offset < lane.offered) return false;
+      return isMessage || table === undefined || endpoint.matcher.mayMatch(table);
+    });
+    if (maybe.length === 0) return undefined;
+    const at = { offset, commitTimeMs: batch.commitTimesMs[index] ?? 0, origin: this.#context.topic };
+    const event = new LogEvent(at, Buffer.from(valueAt(batch, index)), this.#context.budget);
+    const lanes = maybe.filter(({ endpoint }) => endpoint.matcher.matches(event.record));
+    return lanes.length === 0 ? undefined : { event, lanes };
+  }
+
+  async #offer(event: LogEvent, lanes: readonly SubscriptionLane[], signal: AbortSignal): Promise<void> {
+    for (const lane of lanes) {
+      const giveUpAt = performance.now() + MAX_ROOM_WAIT_MS;
+      while (lane.isAttached && !lane.hasRoom) {
+        signal.throwIfAborted();
+        if (lane.isStalled || performance.now() > giveUpAt) lane.leaveLive();
+        // oxlint-disable-next-line no-await-in-loop -- waiting is the backpressure
+        else await lane.progress(ROOM_CHECK_MS);
+      }
+      // It may have left on the way: what it has not been offered it reads for itself.
+      if (lane.isAttached) lane.offer(event);
+    }
+  }
+
+  #schedulePoll(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#poll = setTimeout(() => {
+      this.#subscribers
+        .refreshIfChanged()
+        .then(() => this.#passHeartbeats())
+        .catch((cause: unknown) => this.#fail(cause))
+        .finally(() => this.#schedulePoll());
+    }, this.#options.pollIntervalMs ?? 1_000);
+  }
+
+  /** Where nothing waits, cursors go with the group past what is no event: else they would seem overtaken by retention. */
+  #passHeartbeats(): void {
+    for (const owned of this.#partitions.values()) {
+      const confirmedTo = owned.hasOpen ? undefined : this.#options.confirmedTo?.(owned.partition);
+      if (confirmedTo === undefined) continue;
+      for (const { lane } of owned.attached) if (lane.unsettled === 0) lane.pass(confirmedTo);
+      this.#keeper.schedule();
+    }
+  }
+
+  /** Another process claimed the partition: rightly, when the group has given it away. */
+  async #overtaken(partition: number): Promise<void> {
+    const owned = this.#partitions.get(partition);
+    this.#context.observer.notice?.('ownership_lost', { partition });
+    try {
+      if (owned === undefined || !(await (this.#options.ownsLanes?.() ?? Promise.resolve(false)))) return;
+      owned.epoch = await this.#context.cursors.claim(partition);
+      this.#keeper.schedule();
+    } catch (cause) {
+      this.#fail(cause);
+    }
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#closing.signal.aborted) return;
+    this.#options.onFailed(cause);
+    for (const owned of this.#partitions.values()) owned.fail(cause);
+  }
+}
+
+function offsetAt({ offsets }: RecordBatch, index: number): number {
+  const offset = offsets?.[index];
+  if (offset === undefined) throw new TypeError('webhooks need a source whose records have offsets');
+  return offset;
+}
+
+function statusOf(lane: SubscriptionLane, { liveNext }: OwnedPartition): LaneStatus {
+  const { cursor, oldestCommitMs, bytes, unsettled } = lane.lane;
+  const lagRecords = Math.max(0, liveNext - cursor);
+  const isWaitingInLog = oldestCommitMs === undefined && lagRecords > 0 && !lane.isAttached;
+  return {
+    subscriptionId: lane.id,
+    partition: lane.partition,
+    state: lane.state,
+    circuit: lane.endpoint.circuitState,
+    cursor,
+    lagRecords,
+    lagSeconds: isWaitingInLog ? null : sinceSeconds(oldestCommitMs),
+    windowBytes: bytes,
+    unsettled,
+    parked: lane.parked.size,
+  };
+}
+
+function sinceSeconds(commitMs: number | undefined): number {
+  return commitMs === undefined || commitMs === 0 ? 0 : Math.max(0, Date.now() - commitMs) / 1000;
+}
