@@ -120,6 +120,12 @@ test('one event that is refused is parked with what follows for its row; others 
     refuses && JSON.parse(request.body.toString()).data.new.v === 5 ? 422 : 200,
   );
   await using worker = await Worker.start(store, log, {
+    schedule: {
+      parkAfterMs: 300,
+      initialRetryMs: 50,
+      maxRetryMs: 100,
+      parkedMs: Array.from({ length: 500 }, () => 200),
+    },
     circuit: { maxConsecutiveFailures: 1000, maxFailureShare: 2 },
   });
   const id = await worker.subscribe(spec(receiver.url));
@@ -266,4 +272,20 @@ test('two workers share the partitions; when one goes the other takes over, and 
   await waitFor('every event', () => new Set(receiver.accepted.map(({ id }) => id)).size === 2000);
   expect(ids.size).toBeGreaterThan(1900);
   expect(first.failure).toBeUndefined();
+});
+
+test('a subscription of another topic in the same store is left alone', async () => {
+  await using log = await OwnLog.create(1);
+  await using other = await OwnLog.create(1);
+  await using receiver = await Receiver.start();
+  await using mine = await Receiver.start();
+  await log.send(0, rows(1, 5));
+  await using owner = await Worker.start(store, other);
+  await owner.subscribe(spec(receiver.url));
+  await using worker = await Worker.start(store, log);
+  await worker.subscribe(spec(mine.url));
+  await log.send(0, rows(6, 10));
+  await mine.accepts(5);
+  await waitFor('the commit', async () => (await log.committed(`${log.name}-webhooks`, 0)) === 10);
+  expect([receiver.received, worker.sink.status().length]).toEqual([[], 1]);
 });

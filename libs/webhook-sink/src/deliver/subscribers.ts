@@ -124,10 +124,11 @@ export class Subscribers {
       ]),
     );
     for (const [id, endpoint] of this.#endpoints) {
+      const cursor = cursors.get(id);
+      if (cursor === undefined) continue; // of another topic that shares the store
       const rows = parked.filter(({ subscriptionId }) => subscriptionId === id);
       const known = owned.lanes.get(id);
-      if (known === undefined)
-        owned.lanes.set(id, this.#lane(owned, endpoint, { cursor: cursors.get(id), rows }));
+      if (known === undefined) owned.lanes.set(id, this.#lane(owned, endpoint, { cursor, rows }));
       else known.loadParked(rows);
     }
   }
@@ -135,7 +136,7 @@ export class Subscribers {
   #lane(
     owned: OwnedPartition,
     endpoint: Endpoint,
-    { cursor, rows }: { readonly cursor: number | undefined; readonly rows: readonly ParkedRow[] },
+    { cursor, rows }: { readonly cursor: number | null; readonly rows: readonly ParkedRow[] },
   ): SubscriptionLane {
     const { id } = endpoint.subscription;
     return new SubscriptionLane({
@@ -144,7 +145,7 @@ export class Subscribers {
       partition: owned.partition,
       // Every partition that there was got a cursor with the subscription: this one is younger, and wanted whole.
       cursor: cursor ?? 0,
-      isNewPartition: cursor === undefined,
+      isNewPartition: cursor === null,
       parked: rows,
       liveNext: () => owned.liveNext,
       parkedCount: () => this.#lanesOf(id).reduce((sum, { parked }) => sum + parked.size, 0),

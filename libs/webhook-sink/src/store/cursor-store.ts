@@ -1,4 +1,5 @@
 import type { PostgresPool } from '@pgstream/postgres-client';
+import { numberOrNull } from './rows.ts';
 
 export type LaneState = 'attached' | 'catching_up' | 'detached';
 
@@ -40,14 +41,18 @@ export class CursorStore {
     return String(rows[0]?.['epoch']);
   }
 
-  /** Next offsets by subscription. */
-  async ofPartition(partition: number): Promise<Map<string, number>> {
+  /**
+   * Next offsets of the subscriptions of this topic; `null` for a partition that is younger than the subscription. One
+   * that was made for another topic is not among them.
+   */
+  async ofPartition(partition: number): Promise<Map<string, number | null>> {
     const { rows } = await this.#pool.query(
-      `SELECT subscription_id::text AS id, next_offset::text AS next_offset FROM pgstream.webhook_cursor
-       WHERE topic = $1 AND partition = $2`,
+      `SELECT s.id::text AS id, c.next_offset::text AS next_offset
+       FROM (SELECT DISTINCT subscription_id AS id FROM pgstream.webhook_cursor WHERE topic = $1) s
+       LEFT JOIN pgstream.webhook_cursor c ON c.subscription_id = s.id AND c.topic = $1 AND c.partition = $2`,
       [this.topic, partition],
     );
-    return new Map(rows.map((row) => [String(row['id']), Number(row['next_offset'])]));
+    return new Map(rows.map((row) => [String(row['id']), numberOrNull(row['next_offset'])]));
   }
 
   async ofSubscription(id: string): Promise<readonly Omit<CursorRow, 'epoch'>[]> {

@@ -1,0 +1,99 @@
+import { encodeRecord, type ChangeRecord } from '@pgstream/wal-event';
+import { change, column } from '../../test/records.ts';
+import { EventBudget, LogEvent } from './log-event.ts';
+import { Lane, type LaneEvent } from './lane.ts';
+
+const budget = new EventBudget(1_000_000);
+const eventAt = (offset: number, record: ChangeRecord) =>
+  new LogEvent({ offset, commitTimeMs: 0, origin: 't' }, encodeRecord(record), budget, record);
+const row = (offset: number, id: number) => eventAt(offset, change(offset, { columns: [column('id', id)] }));
+
+function laneOf(parked: readonly string[] = [], onParked: (entry: LaneEvent) => void = () => {}) {
+  return new Lane({
+    partition: 0,
+    cursor: 0,
+    ordering: 'key',
+    maxEvents: 4,
+    maxBytes: 1_000_000,
+    isParked: (keys) => keys.some((key) => parked.includes(key)),
+    onParked,
+    onChange: () => {},
+  });
+}
+const taken = (lane: Lane): LaneEvent[] => {
+  const entry = lane.take();
+  return entry === undefined ? [] : [entry, ...taken(lane)];
+};
+const offsets = (entries: readonly LaneEvent[]) => entries.map(({ event }) => event.offset);
+
+test('rows go at once, events of one row one after the other; the cursor follows the oldest', () => {
+  const lane = laneOf();
+  lane.offer(row(0, 1));
+  lane.offer(row(1, 1));
+  lane.offer(row(2, 2));
+  const [first, other] = taken(lane);
+  expect(offsets([first!, other!])).toEqual([0, 2]);
+  lane.settled(other!);
+  expect([lane.cursor, taken(lane)]).toEqual([0, []]);
+  lane.settled(first!);
+  expect([lane.cursor, offsets(taken(lane))]).toEqual([1, [1]]);
+});
+
+test('a TRUNCATE waits for everything before it, and everything behind it waits', () => {
+  const lane = laneOf();
+  lane.offer(row(0, 1));
+  lane.offer(eventAt(1, change(1, { action: 'T', columns: null })));
+  lane.offer(row(2, 2));
+  const [first] = taken(lane);
+  expect(taken(lane)).toEqual([]);
+  lane.settled(first!);
+  const [truncate] = taken(lane);
+  expect([truncate?.event.offset, taken(lane)]).toEqual([1, []]);
+  lane.settled(truncate!);
+  expect(offsets(taken(lane))).toEqual([2]);
+});
+
+test('a changed key waits for both rows', () => {
+  const lane = laneOf();
+  lane.offer(row(0, 1));
+  lane.offer(row(1, 2));
+  lane.offer(eventAt(2, change(2, { action: 'U', identity: [column('id', 1)], columns: [column('id', 2)] })));
+  const [one, two] = taken(lane);
+  lane.settled(one!);
+  expect(taken(lane)).toEqual([]);
+  lane.settled(two!);
+  expect(offsets(taken(lane))).toEqual([2]);
+});
+
+test('what is settled beyond the cursor counts for the window, and is not sent again when it is read again', async () => {
+  const lane = laneOf();
+  for (const offset of [0, 1, 2, 3]) lane.offer(row(offset, offset));
+  const entries = taken(lane);
+  lane.settled(entries[1]!);
+  lane.settled(entries[3]!);
+  expect(lane.hasRoom).toBe(false);
+  const dropped = lane.drop();
+  lane.failed(entries[0]!, 1_000);
+  lane.failed(entries[2]!, 1_000);
+  await dropped;
+  expect([lane.offered, lane.unsettled, lane.bytes]).toEqual([0, 0, 0]);
+  for (const offset of [0, 1, 2, 3]) lane.offer(row(offset, offset));
+  const again = taken(lane);
+  expect(offsets(again)).toEqual([0, 2]);
+  for (const entry of again) lane.settled(entry);
+  expect(lane.cursor).toBe(4);
+});
+
+test('an event of a parked row is parked too, and nothing is held after all is settled', () => {
+  const parked: string[] = [];
+  const joined: LaneEvent[] = [];
+  const lane = laneOf(parked, (entry) => void joined.push(entry));
+  lane.offer(row(0, 1));
+  lane.offer(row(1, 1));
+  const [first] = taken(lane);
+  parked.push(...first!.keys);
+  lane.settled(first!);
+  expect([offsets(joined), taken(lane)]).toEqual([[1], []]);
+  lane.settled(joined[0]!);
+  expect([lane.cursor, lane.unsettled, lane.bytes]).toEqual([2, 0, 0]);
+});
