@@ -13,7 +13,7 @@ const BATCH_BYTES = 512 * 1024;
 const STORE = {
   request: async (method: string) =>
     method === 'GET' ? { status: 404, text: '{}' } : { status: 200, text: '{"acknowledged":true}' },
-  json: async () => ({}),
+  json: async () => ({ count: 0, docs: [], hits: { hits: [] } }),
   newest: async () => ({}),
   isOpenSearch: async () => true,
   mget: async (addresses: readonly unknown[]) => addresses.map(() => null),
