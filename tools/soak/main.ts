@@ -65,11 +65,12 @@ async function soak({ minutes, seed, json, logs }: Options): Promise<number> {
       report(result, tally, performance.now() / 60_000);
     }
     stop.abort();
-    results.push(await steadyRun);
+    const lived = await steadyRun;
+    if (!passed(lived)) complain(lived);
+    results.push(lived);
   } finally {
     await arena.close();
   }
-  for (const result of results.filter((one) => !passed(one))) complain(result);
   checks({ minutes, tally, results, watch });
   const good = screen.summary();
   if (json !== undefined) writeFileSync(json, `${JSON.stringify({ checks: screen.checks }, null, 2)}\n`);
@@ -82,6 +83,8 @@ function report(result: FaultResult, { kills, faults }: Tally, minute: number): 
   screen.note(
     `${mark} minute ${minute.toFixed(0)}, seed ${seed}: ${transactions} transactions, ${records} records; ${kills} kills and ${faults} other faults so far`,
   );
+  // At once: a soak that is stopped before its end has still said what was wrong.
+  if (!passed(result)) complain(result);
 }
 
 function complain(result: FaultResult): void {

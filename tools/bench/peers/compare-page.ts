@@ -1,24 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { workspaceRoot } from '@pgstream/test-kit';
 import type { Check } from '../../product/screen.ts';
-import type { Machine } from '../machine.ts';
+import { committedRun, type RunFacts } from '../committed-run.ts';
 import { checkTable, table } from '../markdown.ts';
 import { NOISY } from './compare-checks.ts';
 import type { Drained } from './compare-drain.ts';
 import { comparisonTables } from './compare-table.ts';
 
-const FILE = 'docs/performance/peers.json';
-
 /** What `npm run bench -- peers --json FILE` writes. */
-export interface CommittedComparison {
-  readonly measuredOn: string;
+export interface CommittedComparison extends RunFacts {
   readonly rows: number;
   readonly rounds: number;
   readonly checks: readonly Check[];
   readonly drains: readonly Drained[];
   readonly broken: readonly string[];
-  readonly machine: Machine;
 }
 
 const HOW = `## Beside others
@@ -35,10 +28,10 @@ Rates are by the broker's clock, from the append of the first batch to that of t
 
 /** The section of `docs/performance.md`: how to run it, and the committed run. */
 export function peersParts(): string[] {
-  const file = join(workspaceRoot(), FILE);
-  if (!existsSync(file)) return [HOW, 'No run is committed.'];
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by the bench
-  return [HOW, ...figures(JSON.parse(readFileSync(file, 'utf8')) as CommittedComparison)];
+  const run = committedRun('peers');
+  if (run === undefined) return [HOW, 'No run is committed.'];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the figures that this command writes
+  return [HOW, ...figures(run as CommittedComparison)];
 }
 
 function figures({ measuredOn, rounds, checks, drains, broken, machine }: CommittedComparison): string[] {

@@ -1,22 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { workspaceRoot } from '@pgstream/test-kit';
 import type { Check } from '../../product/screen.ts';
-import type { Machine } from '../machine.ts';
+import { committedRun, type RunFacts } from '../committed-run.ts';
 import { table } from '../markdown.ts';
 import type { CrashResult } from './crash-drain.ts';
 
-const FILE = 'docs/performance/crash.json';
-
 /** What `npm run bench -- crash --json FILE` writes. */
-export interface CommittedCrash {
-  readonly measuredOn: string;
+export interface CommittedCrash extends RunFacts {
   readonly rows: number;
   readonly kills: number;
   readonly checks: readonly Check[];
   readonly results: readonly CrashResult[];
   readonly broken: readonly string[];
-  readonly machine: Machine;
 }
 
 const HOW = `## Killed beside others
@@ -33,10 +26,10 @@ Debezium 3.6.1 runs in Kafka Connect 4.3.1, both from their published jars, with
 
 /** The section of `docs/reliability.md`: how to run it, and the committed run. */
 export function crashParts(): string[] {
-  const file = join(workspaceRoot(), FILE);
-  if (!existsSync(file)) return [HOW, 'No run is committed.'];
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by the bench
-  return [HOW, ...figures(JSON.parse(readFileSync(file, 'utf8')) as CommittedCrash)];
+  const run = committedRun('crash');
+  if (run === undefined) return [HOW, 'No run is committed.'];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the figures that this command writes
+  return [HOW, ...figures(run as CommittedCrash)];
 }
 
 function figures({ measuredOn, kills, results, broken, machine }: CommittedCrash): string[] {
