@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readMigrations } from '@pgstream/postgres-client';
 import { endpoints, waitFor } from '@pgstream/test-kit';
 import { DDL_PREFIX, valueAt } from '@pgstream/wal-event';
 import { PostgresSource, SchemaHistory } from '../src/index.ts';
@@ -17,8 +18,9 @@ interface Keyed {
 
 /** Runs the script on a fresh database and returns the records, each with the schema that it belongs to. */
 async function runScript(): Promise<Keyed[]> {
-  const migrations = readdirSync(MIGRATIONS).toSorted();
-  const ddl = migrations.map((file) => readFileSync(join(MIGRATIONS, file), 'utf8')).join('\n');
+  const ddl = readMigrations(MIGRATIONS)
+    .map((one) => one.sql)
+    .join('\n');
   const settings = `INSERT INTO pgstream.settings VALUES ('mode', 'all'), ('keyless', 'full');`;
   const database = await SlotDatabase.create(endpoints().postgresUrls[15], ddl + settings);
   const client = await database.connect();

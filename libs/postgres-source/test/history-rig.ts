@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readMigrations } from '@pgstream/postgres-client';
 import { uniqueName } from '@pgstream/test-kit';
 import { parseLsn, type Lsn, type Position, type SchemaChange, type ShapeChange } from '@pgstream/wal-event';
 import { Client } from 'pg';
@@ -58,9 +58,7 @@ export class HistoryRig {
     await admin.end();
     const rig = new HistoryRig(adminUrl, name, await connected(urlOf(adminUrl, name)));
     if (setup !== '') await rig.db.query(setup);
-    for (const file of readdirSync(MIGRATIONS).toSorted()) {
-      await rig.db.query(readFileSync(join(MIGRATIONS, file), 'utf8'));
-    }
+    for (const { sql } of readMigrations(MIGRATIONS)) await rig.db.query(sql);
     await rig.db.query(`INSERT INTO pgstream.settings VALUES ('mode', 'all'), ('keyless', 'full')`);
     await rig.db.query('CREATE PUBLICATION p FOR ALL TABLES WITH (publish_via_partition_root)');
     await rig.db.query(`SELECT pg_create_logical_replication_slot('${rig.slot}', 'pgoutput')`);
