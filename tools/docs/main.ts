@@ -1,19 +1,23 @@
 import { readFileSync, writeFileSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pages } from './pages.ts';
 
 const docs = join(import.meta.dirname, '../../docs');
 const check = process.argv.includes('--check');
-mkdirSync(docs, { recursive: true });
 const stale: string[] = [];
 for (const [name, text] of pages()) {
   const path = join(docs, name);
-  if (!check) writeFileSync(path, text);
+  if (!check) write(path, text);
   else if (readOrEmpty(path) !== text) stale.push(`docs/${name}`);
 }
 if (stale.length > 0) {
   process.stderr.write(`not what the code says: ${stale.join(', ')}; run: npm run docs\n`);
   process.exitCode = 1;
+}
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
 }
 
 function readOrEmpty(path: string): string {

@@ -3,6 +3,7 @@ import { ERRORS, FAILPOINTS, type ErrorSpec } from '@pgstream/failure';
 import { configTables, knownNameTables, metricsMarkdown } from '@pgstream/service-runtime';
 import { performanceParts, performancePlots } from '../bench/performance-page.ts';
 import { reliabilityParts } from '../faults/reliability-page.ts';
+import { soakPlots } from '../soak/committed-soak.ts';
 
 const GENERATED = '<!-- Printed by `npm run docs` from the tables in the code. Do not edit. -->';
 
@@ -16,6 +17,7 @@ export function pages(): ReadonlyMap<string, string> {
     ['reliability.md', page('Reliability', reliabilityParts())],
     ['performance.md', page('Performance', performanceParts())],
     ...performancePlots(),
+    ...soakPlots(),
   ]);
 }
 

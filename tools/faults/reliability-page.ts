@@ -2,6 +2,7 @@ import { ERRORS, type ErrorSpec } from '@pgstream/failure';
 import { crashParts } from '../bench/peers/crash-page.ts';
 import type { Fault, FaultGroup } from './fault.ts';
 import { FAULTS } from './matrix.ts';
+import { soakParts } from '../soak/committed-soak.ts';
 
 const CHECKED: ReadonlyArray<readonly [promise: string, how: string]> = [
   [
@@ -127,6 +128,7 @@ npm run soak -- --minutes 60            # a random mix of faults, most of them S
       '| --- | --- | --- |',
       ...HOSTILE.map(([input, promise, tests]) => `| ${input} | ${promise} | ${tests} |`),
     ].join('\n'),
+    ...soakParts(),
     ...crashParts(),
     ['## What is not promised', '', ...NOT_PROMISED.map((text) => `- ${text}`)].join('\n'),
     '## The faults',

@@ -7,11 +7,13 @@ import {
   type CheckLetter,
   type ResourceWatch,
 } from '@pgstream/test-kit';
+import { runFacts } from '../bench/committed-run.ts';
 import { Arena } from '../faults/arena.ts';
 import { passed, runFault, violationsOf, type FaultResult } from '../faults/run-fault.ts';
 import { Screen } from '../product/screen.ts';
+import type { CommittedSoak } from './committed-soak.ts';
 import { era, steady, Tally } from './era.ts';
-import { growthMib, slopeMibPerHour } from './slope.ts';
+import { byMinute, growthMib, slopeMibPerHour } from './slope.ts';
 
 const USAGE = 'usage: npm run soak [-- --minutes N] [--seed N] [--json FILE] [--logs DIR]';
 const ERA_MS = 60_000;
@@ -73,8 +75,27 @@ async function soak({ minutes, seed, json, logs }: Options): Promise<number> {
   }
   checks({ minutes, tally, results, watch });
   const good = screen.summary();
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify({ checks: screen.checks }, null, 2)}\n`);
+  if (json !== undefined) {
+    const run = written({ minutes, tally, results, watch }, seed);
+    writeFileSync(json, `${JSON.stringify(run, null, 2)}\n`);
+  }
   return good ? 0 : 1;
+}
+
+function written({ minutes, tally, results, watch }: Outcome, seed: number): CommittedSoak {
+  const sum = (figure: 'transactions' | 'records') => results.reduce((all, one) => all + one[figure], 0);
+  return {
+    ...runFacts(),
+    checks: screen.checks,
+    minutes,
+    seed,
+    eras: results.length - 1, // the last one is of the processes that nobody kills
+    transactions: sum('transactions'),
+    records: sum('records'),
+    kills: tally.kills,
+    faults: tally.faults,
+    memory: [...(watch?.samples ?? [])].map(([name, samples]) => ({ name, points: byMinute(samples) })),
+  };
 }
 
 function report(result: FaultResult, { kills, faults }: Tally, minute: number): void {

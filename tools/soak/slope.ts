@@ -1,6 +1,7 @@
 import type { ResourceSample } from '@pgstream/test-kit';
 
 const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
 
 /** Least-squares slope of the resident size in MiB per hour; `null` for fewer than two samples. */
 export function slopeMibPerHour(samples: readonly ResourceSample[]): number | null {
@@ -22,4 +23,12 @@ export function growthMib(samples: readonly ResourceSample[]): number {
   const slope = slopeMibPerHour(settled) ?? 0;
   const [first, last] = [settled[0]?.atMs ?? 0, settled.at(-1)?.atMs ?? 0];
   return (slope * (last - first)) / HOUR_MS;
+}
+
+/** The last sample of each minute, to a tenth of a MiB: as much as a plot can show. */
+export function byMinute(samples: readonly ResourceSample[]): Array<[minute: number, mib: number]> {
+  const points = new Map<number, number>();
+  for (const { atMs, rssMib } of samples)
+    points.set(Math.floor(atMs / MINUTE_MS), Math.round(rssMib * 10) / 10);
+  return [...points];
 }
