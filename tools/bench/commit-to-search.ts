@@ -11,7 +11,10 @@ const WINDOW = 1_500;
 const WINDOWS = 3;
 const POLL_EVERY_MS = 4;
 
+/** One window. */
 export interface Freshness {
+  /** Tables that take turns, each with an index of its own. */
+  readonly indices: number;
   readonly p50Ms: number;
   readonly p90Ms: number;
   readonly p99Ms: number;
@@ -20,44 +23,46 @@ export interface Freshness {
   readonly searchCores: number;
 }
 
+interface Round {
+  readonly world: BenchWorld;
+  /** Of its tables, and of their indices. */
+  readonly prefix: string;
+  readonly indices: number;
+  readonly committedAt: Map<number, number>;
+}
+
 /** Commits one row at a time at a steady rate; a searcher asks for rows it has not seen and notes when they appear. */
-export async function measureFreshness(world: BenchWorld): Promise<readonly Freshness[]> {
-  await world.sql.query('CREATE TABLE fresh (id integer PRIMARY KEY, note text)');
-  const committedAt = new Map<number, number>();
-  const writing = write(world, committedAt, WARM_UP + WINDOWS * WINDOW);
-  await watch(world, committedAt, { from: 0, to: WARM_UP });
+export async function measureFreshness(world: BenchWorld, indices: number): Promise<readonly Freshness[]> {
+  const round = { world, prefix: `fresh_${indices}_`, indices, committedAt: new Map<number, number>() };
+  for (let i = 0; i < indices; i++)
+    await world.sql.query(`CREATE TABLE ${round.prefix}${i} (id integer PRIMARY KEY, note text)`);
+  const writing = write(round, WARM_UP + WINDOWS * WINDOW);
+  await watch(round, { from: 0, to: WARM_UP });
   const windows: Freshness[] = [];
   for (let from = WARM_UP; windows.length < WINDOWS; from += WINDOW)
-    windows.push(await measureWindow(world, committedAt, { from, to: from + WINDOW }));
+    windows.push(await measureWindow(round, { from, to: from + WINDOW }));
   await writing;
   return windows;
 }
 
-async function measureWindow(
-  world: BenchWorld,
-  committedAt: ReadonlyMap<number, number>,
-  range: { from: number; to: number },
-): Promise<Freshness> {
-  const pid = world.stack.search?.pid ?? -1;
+async function measureWindow(round: Round, range: { from: number; to: number }): Promise<Freshness> {
+  const pid = round.world.stack.search?.pid ?? -1;
   const [cpuS, fromMs] = [usageOf(pid).cpuS, performance.now()];
-  const sorted = (await watch(world, committedAt, range)).toSorted((a, b) => a - b);
+  const sorted = (await watch(round, range)).toSorted((a, b) => a - b);
   const searchCores = (usageOf(pid).cpuS - cpuS) / ((performance.now() - fromMs) / 1000);
   const [p50Ms = 0, p90Ms = 0, p99Ms = 0] = [50, 90, 99].map((share) => percentile(sorted, share));
-  return { p50Ms, p90Ms, p99Ms, maxMs: sorted.at(-1) ?? Number.NaN, searchCores };
+  const { indices } = round;
+  return { indices, p50Ms, p90Ms, p99Ms, maxMs: sorted.at(-1) ?? Number.NaN, searchCores };
 }
 
 /** Milliseconds from its commit until a search finds it, of each row after `from` up to `to`. */
-async function watch(
-  world: BenchWorld,
-  committedAt: ReadonlyMap<number, number>,
-  { from, to }: { from: number; to: number },
-): Promise<number[]> {
+async function watch(round: Round, { from, to }: { from: number; to: number }): Promise<number[]> {
   const waits: number[] = [];
   for (let seen = from; seen < to;) {
-    const ids = await visible(world, seen);
+    const ids = await visible(round, seen);
     const now = performance.now();
     for (const id of ids) {
-      const at = committedAt.get(id);
+      const at = round.committedAt.get(id);
       // a row may be found before its writer has heard of the commit: it waited for nothing
       if (id <= to) waits.push(at === undefined ? 0 : now - at);
       seen = Math.max(seen, id);
@@ -67,17 +72,17 @@ async function watch(
   return waits;
 }
 
-async function write(world: BenchWorld, committedAt: Map<number, number>, last: number): Promise<void> {
+async function write({ world, prefix, indices, committedAt }: Round, last: number): Promise<void> {
   const from = performance.now();
   for (let id = 1; id <= last; id++) {
     const dueMs = from + (id / COMMITS_PER_S) * 1000 - performance.now();
     if (dueMs > 0) await new Promise((resolve) => setTimeout(resolve, dueMs));
-    await world.sql.query("INSERT INTO fresh VALUES ($1, 'now')", [id]);
+    await world.sql.query(`INSERT INTO ${prefix}${id % indices} VALUES ($1, 'now')`, [id]);
     committedAt.set(id, performance.now());
   }
 }
 
-async function visible(world: BenchWorld, seen: number): Promise<number[]> {
+async function visible({ world, prefix, indices }: Round, seen: number): Promise<number[]> {
   const body = {
     size: 500,
     _source: false,
@@ -85,7 +90,8 @@ async function visible(world: BenchWorld, seen: number): Promise<number[]> {
     query: { range: { id: { gt: seen } } },
     sort: [{ id: 'asc' }],
   };
-  const text = await post(`${world.searchUrl}/public.fresh/_search?filter_path=hits.hits.sort`, body);
+  const where = indices === 1 ? `public.${prefix}0` : `public.${prefix}*`;
+  const text = await post(`${world.searchUrl}/${where}/_search?filter_path=hits.hits.sort`, body);
   const ids = [...text.matchAll(/"sort":\[(\d+)\]/g)].map((match) => Number(match[1]));
   // a gap is a row that is not visible yet: ask again from before it
   const contiguous: number[] = [];

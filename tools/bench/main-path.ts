@@ -11,12 +11,14 @@ import { median } from './processes.ts';
 import { drainWithProduct, drainWithReference, type Drain } from './slot-to-kafka.ts';
 import type { Check } from '../product/screen.ts';
 import { warmStore } from './warm-store.ts';
+import { gainOf, measureWorkers, prepareWorkers, SLOW_STORE_US, type WorkersRun } from './workers/workers.ts';
 import { createTables, NARROW, WIDE } from './workload.ts';
 
 const ROUNDS = 4;
 const STORE_WARM_UP_MS = 75_000;
+const FRESH_INDICES = [1, 20];
 
-export const PARTS = ['slot-to-kafka', 'kafka-to-search', 'commit-to-search'] as const;
+export const PARTS = ['slot-to-kafka', 'kafka-to-search', 'workers', 'commit-to-search'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** What was measured; empty where a part was left out. */
@@ -24,6 +26,7 @@ export interface Figures {
   readonly checks: readonly Check[];
   readonly drains: readonly Drain[];
   readonly indexing: readonly Indexing[];
+  readonly workers: readonly WorkersRun[];
   readonly freshness: readonly Freshness[];
 }
 
@@ -33,12 +36,17 @@ export async function mainPath(parts: readonly Part[] = PARTS): Promise<Figures>
   try {
     await createTables(world.sql, [NARROW, WIDE]);
     const drains = parts.includes('slot-to-kafka') ? await slotToKafka(world) : [];
-    const searching = parts.some((part) => part !== 'slot-to-kafka');
-    if (searching) world.product(SEARCH_RUN).command('init', '--keyless=full');
+    await prepareSearch(world, parts);
     const indexing = parts.includes('kafka-to-search') ? await kafkaToSearch(world) : [];
+    const workers = parts.includes('workers') ? await measureWorkers(world, WIDE) : [];
     const freshness = parts.includes('commit-to-search') ? await commitToSearch(world) : [];
-    const checks = [...drainChecks(drains), ...indexingChecks(indexing), ...freshnessChecks(freshness)];
-    return { checks, drains, indexing, freshness };
+    const checks = [
+      ...drainChecks(drains),
+      ...indexingChecks(indexing),
+      ...workersChecks(workers),
+      ...freshnessChecks(freshness),
+    ];
+    return { checks, drains, indexing, workers, freshness };
   } finally {
     await world.close();
   }
@@ -72,9 +80,16 @@ async function slotToKafka(world: BenchWorld): Promise<Drain[]> {
 /** The run whose topic is searched. */
 const SEARCH_RUN = 'wide_1';
 
+/** Slots before rows. */
+async function prepareSearch(world: BenchWorld, parts: readonly Part[]): Promise<void> {
+  if (parts.every((part) => part === 'slot-to-kafka')) return;
+  world.product(SEARCH_RUN).command('init', '--keyless=full');
+  if (parts.includes('workers')) prepareWorkers(world);
+  if (parts.includes('kafka-to-search') || parts.includes('workers')) await world.sql.query(WIDE.load);
+}
+
 async function kafkaToSearch(world: BenchWorld): Promise<Indexing[]> {
   const run = SEARCH_RUN;
-  await world.sql.query(WIDE.load);
   await drainWithProduct(world, run, WIDE);
   console.error('Kafka to search, warming up …');
   await indexWithProduct(world, run, WIDE);
@@ -123,12 +138,16 @@ async function commitToSearch(world: BenchWorld): Promise<readonly Freshness[]> 
   await settle(world);
   console.error('commit to _search, warming up …');
   await warmStore(world, STORE_WARM_UP_MS);
-  console.error('commit to _search at 100 commits/s …');
   const product = world.product(SEARCH_RUN);
   await product.start('wal-producer', 'producer-fresh');
   await product.start('search-indexer', 'indexer-fresh');
   try {
-    return await measureFreshness(world);
+    const windows: Freshness[] = [];
+    for (const indices of FRESH_INDICES) {
+      console.error(`commit to _search at 100 commits/s, ${indices} indices …`);
+      windows.push(...(await measureFreshness(world, indices)));
+    }
+    return windows;
   } finally {
     await product.stopAll();
   }
@@ -142,8 +161,8 @@ function drainChecks(drains: readonly Drain[]): Check[] {
     median(ours.map((drain) => drain.rowsPerS)) / median(reference.map((drain) => drain.rowsPerS));
   return [
     atLeast('slot to Kafka, rate against the reference reader', ratio, 'x', 1.7),
-    atMost('slot to Kafka, producer CPU per row', median(ours.map((drain) => drain.cpuUsPerRow)), 'µs', 4),
-    atMost('slot to Kafka, peak RSS', Math.max(...ours.map((drain) => drain.peakRssMb)), 'MB', 180),
+    atMost('slot to Kafka, producer CPU per row', median(ours.map((drain) => drain.cpuUsPerRow)), 'µs', 3),
+    atMost('slot to Kafka, peak RSS', Math.max(...ours.map((drain) => drain.peakRssMb)), 'MB', 140),
   ];
 }
 
@@ -152,17 +171,29 @@ function indexingChecks(indexing: readonly Indexing[]): Check[] {
   const own = indexing.filter((entry) => entry.system === 'pgstream');
   const loop = indexing.filter((entry) => entry.system !== 'pgstream');
   const share = median(own.map((entry) => entry.docsPerS)) / median(loop.map((entry) => entry.docsPerS));
-  return [atLeast('Kafka to search, rate against the bare _bulk loop', share, 'x', 0.8)];
+  const cpuUs = median(own.map((entry) => entry.cpuUsPerDoc));
+  return [
+    atLeast('Kafka to search, rate against the bare _bulk loop', share, 'x', 0.9),
+    atMost('Kafka to search, worker CPU per document', cpuUs, 'µs', 8),
+  ];
+}
+
+function workersChecks(runs: readonly WorkersRun[]): Check[] {
+  if (runs.length === 0) return [];
+  const name = `two workers against one, store of ${SLOW_STORE_US} µs per document`;
+  return [atLeast(name, gainOf(runs, SLOW_STORE_US), 'x', 1.8)];
 }
 
 function freshnessChecks(windows: readonly Freshness[]): Check[] {
   if (windows.length === 0) return [];
-  const p50Ms = median(windows.map((window) => window.p50Ms));
-  const p99Ms = median(windows.map((window) => window.p99Ms));
-  return [
-    atMost('commit to _search at 100 commits/s, p50', p50Ms, 'ms', 40),
-    atMost('commit to _search at 100 commits/s, p99', p99Ms, 'ms', 100),
-  ];
+  return FRESH_INDICES.flatMap((indices) => {
+    const mine = windows.filter((window) => window.indices === indices);
+    const name = `commit to _search at 100 commits/s, ${indices === 1 ? '1 index' : `${indices} indices`}`;
+    return [
+      atMost(`${name}, p50`, median(mine.map((window) => window.p50Ms)), 'ms', 30),
+      atMost(`${name}, p99`, median(mine.map((window) => window.p99Ms)), 'ms', 100),
+    ];
+  });
 }
 
 function atLeast(name: string, value: number, unit: string, target: number): Check {

@@ -1,4 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MissingToolError, requireJava } from '@pgstream/test-kit';
 import type { Check } from '../product/screen.ts';
@@ -14,6 +16,7 @@ const USAGE = `usage: npm run bench -- [main-path] [--only ${PARTS.join(' | ')}]
        npm run bench -- latency [--rates 200,500] [--seconds N] [--json FILE]
        npm run bench -- scale [--quick] [--json FILE]
        npm run bench -- micro [--update] [--json FILE]
+       npm run bench -- all [--json DIRECTORY]
        ${CRASH_USAGE}
        ${PEERS_USAGE}`;
 
@@ -61,8 +64,31 @@ function measureMicro(update: boolean, jsonFile: string | undefined): number {
   return checks.every((check) => check.pass) ? 0 : 1;
 }
 
+/** What belongs to speed, one after the other, each a process of its own: none starts in the heap of the one before. */
+const ALL = ['micro', 'main-path', 'latency', 'scale', 'peers'];
+
+function everything(args: readonly string[]): number {
+  let directory: string | undefined;
+  try {
+    directory = parseArgs({ args: [...args], options: { json: { type: 'string' } } }).values.json;
+  } catch {
+    console.error(USAGE);
+    return 78;
+  }
+  if (directory !== undefined) mkdirSync(directory, { recursive: true });
+  const failed = ALL.filter((what) => {
+    console.log(`\n${what}`);
+    const json = directory === undefined ? [] : ['--json', join(directory, `${what}.json`)];
+    const flags = [...process.execArgv, import.meta.filename, what, ...json];
+    return spawnSync(process.execPath, flags, { stdio: 'inherit' }).status !== 0;
+  });
+  if (failed.length > 0) console.log(`\nnot every target was met: ${failed.join(', ')}`);
+  return failed.length > 0 ? 1 : 0;
+}
+
 async function main(): Promise<number> {
   const [what = '', ...args] = process.argv.slice(2);
+  if (what === 'all') return everything(args);
   if (what === 'crash') return crashCommand(args);
   if (what === 'peers') return peersCommand(args);
   const command = COMMANDS[what];
@@ -101,7 +127,7 @@ async function measureMainPath(args: readonly string[]): Promise<number> {
   return figures.checks.every((check) => check.pass) ? 0 : 1;
 }
 
-function print({ drains, indexing, freshness, checks }: Figures): void {
+function print({ drains, indexing, workers, freshness, checks }: Figures): void {
   if (drains.length > 0) console.log('\nslot to Kafka (narrow)   rows/s   CPU µs/row   peak RSS MB');
   for (const drain of drains) {
     const rss = Number.isNaN(drain.peakRssMb) ? '–' : drain.peakRssMb.toFixed(0);
@@ -110,11 +136,16 @@ function print({ drains, indexing, freshness, checks }: Figures): void {
   if (indexing.length > 0) console.log('\nKafka to search (wide)   docs/s   CPU µs/doc');
   for (const entry of indexing)
     console.log(row(entry.system, entry.docsPerS.toFixed(0), entry.cpuUsPerDoc.toFixed(2)));
+  if (workers.length > 0) console.log('\nworkers, store µs/doc     docs/s   CPU µs/doc');
+  for (const { workers: count, storeUsPerDoc, docsPerS, cpuUsPerDoc } of workers)
+    console.log(row(`${count}, ${storeUsPerDoc}`, docsPerS.toFixed(0), cpuUsPerDoc.toFixed(2)));
   if (freshness.length > 0)
     console.log('\ncommit to _search at 100/s   p50     p90     p99     max ms   cores of the search server');
-  for (const [i, { p50Ms, p90Ms, p99Ms, maxMs, searchCores }] of freshness.entries()) {
+  for (const { indices, p50Ms, p90Ms, p99Ms, maxMs, searchCores } of freshness) {
     const times = [p50Ms, p90Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1).padStart(6));
-    console.log(`${`window ${i + 1}`.padEnd(24)}${times.join('  ')}${searchCores.toFixed(2).padStart(11)}`);
+    console.log(
+      `${`${indices} indices`.padEnd(24)}${times.join('  ')}${searchCores.toFixed(2).padStart(11)}`,
+    );
   }
   console.log();
   printChecks(checks);

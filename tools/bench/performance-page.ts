@@ -10,6 +10,8 @@ import type { ScaleFigures } from './scale/scale.ts';
 
 /** What `npm run bench -- main-path --json FILE` writes. */
 export type MeasuredRun = Figures & RunFacts;
+/** Runs of before a part was added lack it. */
+type CommittedMainPath = Omit<MeasuredRun, 'workers'> & Partial<Pick<MeasuredRun, 'workers'>>;
 
 const METHOD = `## Method
 
@@ -22,8 +24,12 @@ partition. Servers are warm before anything is counted: a fresh JVM takes up to 
   Start-up is excluded: from the first settled record to the last. CPU and peak memory are the operating system's for the producer's process.
 - **Kafka to search**: 200,000 rows of about 505 bytes, one worker, into a fresh index. The reference is a loop that sends the same documents
   with \`_bulk\`, 5,000 at a time and two at a time, into an index of the same mapping, from bodies made beforehand.
-- **Commit to \`_search\`**: single-row commits at 100 per second; a searcher asks every few milliseconds for rows that it has not seen. Three windows
-  of 1,500 commits; the median window is what is checked.
+- **One worker and two**: the same rows in four partitions, in a store that never is the limit: it reads bulks, counts them and answers after so many
+  microseconds for each of their documents, as many at once as come (\`tools/bench/workers/null-index.ts\`). At 100 µs a worker waits for the store and two should do
+  twice as much; at 0 the cores of the machine are the limit, which the workers share with the store and the broker, and nothing is asked for.
+- **Commit to \`_search\`**: single-row commits at 100 per second into one table, then into twenty that take turns, each with an index of its own; a searcher asks
+  every few milliseconds for rows that it has not seen, of all indices at once. Three windows of 1,500 commits each; the median window is what is checked. The
+  search server's cores are what refreshing costs, with the bulks and the searcher's own requests.
 
 What a row allocates is counted, not timed, by \`npm run bench -- micro\`; \`npm test\` fails when a stage allocates a tenth more than it did.`;
 
@@ -49,7 +55,7 @@ export function performancePlots(): Array<[string, string]> {
 }
 
 interface CommittedRuns {
-  readonly mainPath: MeasuredRun | undefined;
+  readonly mainPath: CommittedMainPath | undefined;
   readonly latency: (LatencyFigures & RunFacts) | undefined;
   readonly scale: (ScaleFigures & RunFacts) | undefined;
 }
@@ -60,17 +66,18 @@ function committedRuns(): CommittedRuns {
   return { mainPath, latency, scale } as CommittedRuns;
 }
 
-function mainPathParts(run: MeasuredRun): string[] {
+function mainPathParts(run: CommittedMainPath): string[] {
   return [
     `${measuredSentence(run, 'main-path')} \`npm run docs\` prints this page from that file.`,
     checkTable(run.checks),
     ...drains(run),
     ...indexing(run),
+    ...workers(run),
     ...freshness(run),
   ];
 }
 
-function drains({ drains: all }: MeasuredRun): string[] {
+function drains({ drains: all }: CommittedMainPath): string[] {
   const rows = all.map(({ system, rowsPerS, cpuUsPerRow, peakRssMb }) => [
     system,
     thousands(rowsPerS),
@@ -84,7 +91,7 @@ function drains({ drains: all }: MeasuredRun): string[] {
   ];
 }
 
-function indexing({ indexing: all }: MeasuredRun): string[] {
+function indexing({ indexing: all }: CommittedMainPath): string[] {
   const rows = all.map(({ system, docsPerS, cpuUsPerDoc }) => [
     system,
     thousands(docsPerS),
@@ -97,13 +104,25 @@ function indexing({ indexing: all }: MeasuredRun): string[] {
   ];
 }
 
-function freshness({ freshness: windows }: MeasuredRun): string[] {
-  const rows = windows.map(({ p50Ms, p90Ms, p99Ms, maxMs, searchCores }, i) => [
-    `window ${i + 1}`,
+function workers({ workers: all = [] }: CommittedMainPath): string[] {
+  if (all.length === 0) return [];
+  const rows = all.map(({ workers: count, storeUsPerDoc, docsPerS, cpuUsPerDoc }) => [
+    String(count),
+    String(storeUsPerDoc),
+    thousands(docsPerS),
+    cpuUsPerDoc.toFixed(2),
+  ]);
+  const head = ['Workers', 'Store, µs/document', 'Documents/s', 'CPU µs/document'];
+  return ['## One worker and two', table(head, rows)];
+}
+
+function freshness({ freshness: windows }: CommittedMainPath): string[] {
+  const rows = windows.map(({ indices, p50Ms, p90Ms, p99Ms, maxMs, searchCores }) => [
+    String(indices ?? 1),
     ...[p50Ms, p90Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1)),
     searchCores.toFixed(2),
   ]);
-  const head = ['', 'p50 ms', 'p90 ms', 'p99 ms', 'max ms', 'Cores of the search server'];
+  const head = ['Indices', 'p50 ms', 'p90 ms', 'p99 ms', 'max ms', 'Cores of the search server'];
   return ['## Commit to `_search`, 100 commits per second', table(head, rows)];
 }
 

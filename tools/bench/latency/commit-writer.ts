@@ -1,5 +1,5 @@
 // The writing client, a process of its own so that nobody else's work delays its clock. Commits one row at a time at a steady
-// rate into `latency.small` and notes when the server's answer to each was read. Arguments: URL, first id, rate per second,
+// rate into `latency_small` and notes when the server's answer to each was read. Arguments: URL, first id, rate per second,
 // commits (`Infinity`: until its input ends). Prints one line of JSON: the microseconds of the monotonic clock, by id.
 import { Client } from 'pg';
 import { monotonicUs } from './clock.ts';
@@ -38,6 +38,6 @@ async function writeSome(client: Client): Promise<void> {
 }
 
 async function commit(client: Client, id: number): Promise<void> {
-  const text = `INSERT INTO latency.small VALUES ($1::int, 'commit-' || $1::int || ';') ON CONFLICT (id) DO NOTHING`;
+  const text = `INSERT INTO latency_small VALUES ($1::int, 'commit-' || $1::int || ';') ON CONFLICT (id) DO NOTHING`;
   await client.query({ name: 'commit', text, values: [id] });
 }

@@ -36,12 +36,14 @@ async function measure(plan: LatencyPlan, jsonFile: string | undefined): Promise
 }
 
 function print({ rates, recovery }: LatencyFigures): void {
-  console.log('\ncommits/s   reached    p50 ms    p90 ms    p99 ms  p99.9 ms    max ms   noise, cores');
+  console.log(
+    '\nsystem           commits/s   reached    p50 ms    p90 ms    p99 ms  p99.9 ms    max ms   noise, cores',
+  );
   for (const rate of rates) {
     const { commitsPerS, reachedPerS, noiseCores } = rate;
     const times = [rate.p50Ms, rate.p90Ms, rate.p99Ms, rate.p999Ms, rate.maxMs].map((ms) => ms.toFixed(2));
     const cells = [commitsPerS, reachedPerS.toFixed(0), ...times, noiseCores.toFixed(2)];
-    console.log(cells.map((cell) => String(cell).padStart(9)).join(' '));
+    console.log(rate.system.padEnd(16), cells.map((cell) => String(cell).padStart(9)).join(' '));
   }
   const { bulkRows, bulkSeconds, limitMs, recoveryMs } = recovery;
   console.log(

@@ -10,7 +10,7 @@ const METHOD = `Single-row commits at a steady rate into one table, its topic of
 has read the server's answer to it; its arrival is when a consumer of the topic, which holds a fetch open, has the bytes in its hand. Writer and consumer are
 two processes on one machine and read one clock, CLOCK_MONOTONIC. The writer follows the clock and not the answers: up to four commits
 are under way, and one that is slow delays none that is due. A record that is read before its writer heard of the commit counts as 0. Half a million rows in small
-transactions and a quarter of a minute at the same rate go before what is counted. Noise is the CPU that neither servers nor product nor bench used.`;
+transactions and a quarter of a minute at the same rate go before what is counted. Debezium is measured after the product in the same way, with the settings of \`tools/bench/peers/debezium/settings.ts\`. Noise is the CPU that neither servers nor product nor bench used.`;
 
 /** The section of the page: what was measured, and how. */
 export function latencySection(run: Run): string[] {
@@ -22,8 +22,9 @@ export function latencySection(run: Run): string[] {
     measuredSentence(run, 'latency'),
     checkTable(run.checks),
     table(
-      ['Commits/s', 'Commits', 'p50 ms', 'p90 ms', 'p99 ms', 'p99.9 ms', 'max ms', 'Noise, cores'],
+      ['System', 'Commits/s', 'Commits', 'p50 ms', 'p90 ms', 'p99 ms', 'p99.9 ms', 'max ms', 'Noise, cores'],
       rates.map((rate) => [
+        rate.system,
         `${rate.commitsPerS} (${rate.reachedPerS.toFixed(0)} reached)`,
         thousands(rate.commits),
         ...[rate.p50Ms, rate.p90Ms, rate.p99Ms, rate.p999Ms, rate.maxMs].map((ms) => ms.toFixed(1)),
@@ -55,8 +56,8 @@ function percentilePlot(rates: Run['rates']): string {
       ticks: PLOTTED_PERCENTILES.map((percentile, at) => ({ at, label: String(percentile) })),
     },
     y: { name: 'milliseconds', scale: 'log', ticks: powersOfTen(rates.flatMap(({ curveMs }) => curveMs)) },
-    series: rates.map(({ commitsPerS, curveMs }) => ({
-      name: `${commitsPerS} commits/s`,
+    series: rates.map(({ system, commitsPerS, curveMs }) => ({
+      name: `${system}, ${commitsPerS}/s`,
       points: curveMs.map((ms, i) => [i, ms] as const),
     })),
     limit: { at: 10, name: 'target of p99' },

@@ -8,7 +8,8 @@ import type { Check } from '../../product/screen.ts';
 import type { BenchWorld } from '../bench-world.ts';
 import { NoiseMeter } from '../noise.ts';
 import { monotonicUs } from './clock.ts';
-import { productPath, type CommitPath } from './commit-path.ts';
+import { debeziumPath, productPath, SMALL_TABLE, type CommitPath } from './commit-path.ts';
+import { latencyChecks, TARGETS } from './latency-checks.ts';
 import {
   distribution,
   recoveryMs,
@@ -40,6 +41,7 @@ export const LATENCY_PLAN: LatencyPlan = {
 };
 
 export interface RateFigures extends Distribution {
+  readonly system: string;
   readonly commitsPerS: number;
   /** As the writer kept it up. */
   readonly reachedPerS: number;
@@ -62,7 +64,7 @@ export interface Recovery {
 
 export interface LatencyFigures {
   readonly checks: readonly Check[];
-  readonly system: string;
+  /** The product's first. */
   readonly rates: readonly RateFigures[];
   readonly recovery: Recovery;
 }
@@ -73,38 +75,53 @@ const BEFORE_S = 3;
 const AFTER_S = 10;
 const STRETCH_S = 0.1;
 const ARRIVAL_PATIENCE_MS = 300_000;
-const TARGETS = { p50Ms: 2, p99Ms: 10, recoveryMs: 2_000 };
-
-const TABLES = `CREATE SCHEMA latency; CREATE SCHEMA bulk;
-  CREATE TABLE latency.small (id integer PRIMARY KEY, mark text NOT NULL);
+const TABLES = `CREATE SCHEMA bulk;
+  CREATE TABLE ${SMALL_TABLE} (id integer PRIMARY KEY, mark text NOT NULL);
   CREATE TABLE bulk.rows (id integer PRIMARY KEY, acct int NOT NULL, mark text NOT NULL);`;
 
-/** How long commits take into the topic of `path`, by default the product's. */
-export async function measureLatency(
+/** How long commits take into the topic of the product, and into that of Debezium, one after the other. */
+export async function measureLatency(world: BenchWorld, plan: LatencyPlan): Promise<LatencyFigures> {
+  await world.sql.query(TABLES);
+  try {
+    const own = await measurePath(world, plan, productPath(world, 'latency'), async (run, rates) => {
+      console.error(`a transaction of ${plan.bulkRows} rows beside small ones …`);
+      return await run.besideBulk(plan.bulkRows, rates[0]?.p99Ms ?? 0);
+    });
+    // the rows of one system are not those of the next
+    await world.sql.query(`TRUNCATE ${SMALL_TABLE}, bulk.rows`);
+    const peer = await measurePath(world, plan, await debeziumPath(world, 'latency_debezium'), () =>
+      Promise.resolve(undefined),
+    );
+    const checks = latencyChecks(own.rates, peer.rates, own.more);
+    return { checks, rates: [...own.rates, ...peer.rates], recovery: own.more };
+  } finally {
+    await world.sql.query(`DROP TABLE ${SMALL_TABLE}; DROP SCHEMA bulk CASCADE`);
+  }
+}
+
+/** At every rate, then whatever `then` measures while the system still runs. */
+async function measurePath<T>(
   world: BenchWorld,
   plan: LatencyPlan,
-  path: CommitPath = productPath(world, 'latency'),
-): Promise<LatencyFigures> {
-  await world.sql.query(TABLES);
-  await path.start();
+  path: CommitPath,
+  then: (run: LatencyRun, rates: readonly RateFigures[]) => Promise<T>,
+): Promise<{ readonly rates: readonly RateFigures[]; readonly more: T }> {
   const watch = new TopicWatch(world.broker, path.topic);
-  const run = new LatencyRun(world, watch);
   try {
+    await path.start();
+    const run = new LatencyRun(world, watch);
     await run.warmUp(plan.warmUpRows);
     await watch.start();
     const rates: RateFigures[] = [];
     for (const ratePerS of plan.ratesPerS) {
       console.error(`${path.system}: commits at ${ratePerS} per second …`);
       // oxlint-disable-next-line no-await-in-loop -- one rate after the other
-      rates.push(await run.atRate(ratePerS, plan));
+      rates.push({ system: path.system, ...(await run.atRate(ratePerS, plan)) });
     }
-    console.error(`${path.system}: a transaction of ${plan.bulkRows} rows beside small ones …`);
-    const recovery = await run.besideBulk(plan.bulkRows, rates[0]?.p99Ms ?? 0);
-    return { checks: checksOf(rates, recovery), system: path.system, rates, recovery };
+    return { rates, more: await then(run, rates) };
   } finally {
     await watch.close();
     await path.stop();
-    await world.sql.query('DROP SCHEMA latency, bulk CASCADE');
   }
 }
 
@@ -124,7 +141,10 @@ class LatencyRun {
       INSERT INTO bulk.rows SELECT -t * 100 - g, g, 'x' FROM generate_series(0, 99) g; COMMIT; END LOOP; END $$`);
   }
 
-  async atRate(ratePerS: number, { seconds, warmUpSeconds }: LatencyPlan): Promise<RateFigures> {
+  async atRate(
+    ratePerS: number,
+    { seconds, warmUpSeconds }: LatencyPlan,
+  ): Promise<Omit<RateFigures, 'system'>> {
     await this.#commits(ratePerS, warmUpSeconds);
     const noise = new NoiseMeter(this.#world.stack);
     const travels = await this.#commits(ratePerS, seconds);
@@ -213,18 +233,4 @@ async function outputOf(child: ChildProcessByStdio<Writable, Readable, null>): P
   await once(child, 'close');
   if (child.exitCode !== 0) throw new Error(`the writer of commits ended with ${child.exitCode}`);
   return text;
-}
-
-function checksOf(rates: readonly RateFigures[], recovery: Recovery): Check[] {
-  const checks = rates.flatMap(({ commitsPerS, p50Ms, p99Ms }) => [
-    atMost(`commit to Kafka at ${commitsPerS} commits/s, p50`, p50Ms, 'ms', TARGETS.p50Ms),
-    atMost(`commit to Kafka at ${commitsPerS} commits/s, p99`, p99Ms, 'ms', TARGETS.p99Ms),
-  ]);
-  const recoveredMs = recovery.recoveryMs ?? Number.MAX_SAFE_INTEGER;
-  const name = `small commits are as fast as before after the last of ${recovery.bulkRows} rows`;
-  return [...checks, atMost(name, recoveredMs, 'ms', TARGETS.recoveryMs)];
-}
-
-function atMost(name: string, value: number, unit: string, target: number): Check {
-  return { name, value, unit, target, pass: value <= target };
 }

@@ -11,7 +11,8 @@ interface Targets {
   readonly cpuUs: number;
 }
 
-const TARGETS: Readonly<Record<LoadName, Targets>> = {
+/** The other kinds of WAL are measured for comparison. */
+const TARGETS: Readonly<Partial<Record<LoadName, Targets>>> = {
   narrow: { faster: 6, cpuUs: 3 },
   wide: { faster: 5, cpuUs: 6 },
   single: { faster: 4.5, cpuUs: 7.5 },
@@ -52,17 +53,19 @@ export function checksOf(drains: readonly Drained[]): Check[] {
 function againstTuned(drains: readonly Drained[], load: LoadName): Check[] {
   const ratio = ratioOf(drains, load, [PGSTREAM, TUNED_DEBEZIUM], (one) => one.rowsPerS);
   const name = `${load}: rate against ${TUNED_DEBEZIUM}`;
-  return ratio === undefined ? [] : [atLeast(name, ratio, 'x', TARGETS[load].faster)];
+  const target = TARGETS[load]?.faster;
+  return ratio === undefined || target === undefined ? [] : [atLeast(name, ratio, 'x', target)];
 }
 
 function ofOurs(drains: readonly Drained[], load: LoadName): Check[] {
   const cpuUs = figureOf(drains, { system: PGSTREAM, load }, (one) => one.cpuS);
-  if (cpuUs === undefined) return [];
+  const target = TARGETS[load]?.cpuUs;
+  if (cpuUs === undefined || target === undefined) return [];
   const mine = drains.filter((one) => one.system === PGSTREAM && one.load === load);
   const rssMb = Math.max(...mine.map(({ peakRssMb }) => peakRssMb));
   return [
     // seconds per million rows are microseconds per row
-    atMost(`${load}: producer CPU per row`, cpuUs, 'µs', TARGETS[load].cpuUs),
+    atMost(`${load}: producer CPU per row`, cpuUs, 'µs', target),
     atMost(`${load}: producer peak RSS`, rssMb, 'MB', MAX_RSS_MB),
   ];
 }
@@ -70,7 +73,7 @@ function ofOurs(drains: readonly Drained[], load: LoadName): Check[] {
 function packing(drains: readonly Drained[], load: LoadName): Check[] {
   const rate = ratioOf(drains, load, [PGSTREAM, UNPACKED_PGSTREAM], (one) => one.rowsPerS);
   const size = ratioOf(drains, load, [UNPACKED_PGSTREAM, PGSTREAM], (one) => one.logBytes);
-  if (rate === undefined || size === undefined) return [];
+  if (rate === undefined || size === undefined || TARGETS[load] === undefined) return [];
   const checks = [atLeast(`${load}: rate with zstd against without`, rate, 'x', 1)];
   return load === 'single'
     ? checks

@@ -7,6 +7,7 @@ import { checksOf } from './compare-checks.ts';
 import type { Drained } from './compare-drain.ts';
 import { LOAD_NAMES, type LoadName } from './compare-load.ts';
 import type { CommittedComparison } from './compare-page.ts';
+import { EAGER_READER, recvlogical } from './compare-reference.ts';
 import { comparisonTables } from './compare-table.ts';
 import { debezium } from './debezium/debezium.ts';
 import { goPgstream, takeGoPlaces, type GoPlaces } from './go-pgstream.ts';
@@ -15,6 +16,8 @@ import {
   GO_PGSTREAM,
   nameInSlots,
   PGSTREAM,
+  PRODUCER_PERF,
+  RECVLOGICAL,
   REFERENCE,
   TUNED_DEBEZIUM,
   UNPACKED_PGSTREAM,
@@ -23,11 +26,21 @@ import { otherPeer } from './other-peer.ts';
 import { OURS, ours } from './ours.ts';
 import type { PeerSystem } from './peer.ts';
 import { closeOnSignal } from './peer-world.ts';
+import { producerPerf } from './producer-perf.ts';
 
 export const PEERS_USAGE = `npm run bench -- peers [--rows N] [--rounds N] [--load ${LOAD_NAMES.join(' | ')}] [--peer NAME=COMMAND] … [--json FILE]`;
 
 const MIN_ROWS = 20_000;
-const KNOWN_NAMES = [PGSTREAM, UNPACKED_PGSTREAM, TUNED_DEBEZIUM, DEFAULT_DEBEZIUM, REFERENCE, GO_PGSTREAM];
+const KNOWN_NAMES = [
+  PGSTREAM,
+  UNPACKED_PGSTREAM,
+  TUNED_DEBEZIUM,
+  DEFAULT_DEBEZIUM,
+  REFERENCE,
+  GO_PGSTREAM,
+  RECVLOGICAL,
+  PRODUCER_PERF,
+];
 const UNPACKED = ours(UNPACKED_PGSTREAM, { PGSTREAM_KAFKA_WRITER_COMPRESSION: 'none' });
 
 interface Wanted {
@@ -79,12 +92,22 @@ export async function peersCommand(args: readonly string[]): Promise<number> {
   }
   closeOnSignal('peers');
   const libraries = places.pluginDir === undefined ? [] : [places.pluginDir];
-  const run = await compare({ ...wanted, systems: systemsOf(places, wanted.others), libraries });
+  const { PG_BIN: binDir = '' } = process.env;
+  const references = [EAGER_READER, ...(binDir === '' ? [] : [recvlogical(binDir)])];
+  const run = await compare({ ...wanted, references, systems: systemsOf(places, wanted), libraries });
   return report(run, wanted);
 }
 
-function systemsOf(places: GoPlaces, others: readonly PeerSystem[]): PeerSystem[] {
-  const all = [OURS, UNPACKED, debezium('tuned'), debezium('default'), goPgstream(places), ...others];
+function systemsOf(places: GoPlaces, { others, rows }: Wanted): PeerSystem[] {
+  const all = [
+    OURS,
+    UNPACKED,
+    producerPerf(rows),
+    debezium('tuned'),
+    debezium('default'),
+    goPgstream(places),
+    ...others,
+  ];
   for (const { name, leftOut } of all)
     if (leftOut !== undefined) console.error(`${name} is left out: ${leftOut}`);
   return all.filter(({ leftOut }) => leftOut === undefined);

@@ -31,7 +31,7 @@ const LOOK_EVERY_MS = 10;
 const STALLED_MS = 300_000;
 
 /** CPU seconds by now. */
-interface Usage {
+export interface Usage {
   readonly peer: number;
   readonly postgres: number;
   readonly broker: number;

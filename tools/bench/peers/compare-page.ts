@@ -17,12 +17,12 @@ export interface CommittedComparison extends RunFacts {
 const HOW = `## Beside others
 
 \`\`\`sh
-npm run bench -- peers                                # narrow, wide and one-row transactions, four rounds
+npm run bench -- peers                                # five kinds of WAL, four rounds
 npm run bench -- peers --load narrow --rows 200000 --rounds 2
 npm run bench -- peers --peer "mine=/usr/bin/mine --fast" --json docs/performance/peers.json
 \`\`\`
 
-One command starts PostgreSQL and Kafka, writes each kind of WAL once and lets every system drain it from a copy of the same slot into a topic of one partition: the reference reader, pgstream with its default settings and without compression, Debezium 3.6.1 in Kafka Connect 4.3.1 tuned and with its default settings (\`tools/bench/peers/debezium/settings.ts\`), the Go pgstream where \`PGSTREAM_GO_BIN\` names its binary and \`PGSTREAM_GO_WAL2JSON_DIR\` a folder with a \`wal2json.so\` for PostgreSQL 17, and what \`--peer NAME=COMMAND\` names: a command of the shell that finds its place in \`PEER_POSTGRES_URL\`, \`PEER_SLOT\` (of pgoutput), \`PEER_PUBLICATION\`, \`PEER_TABLE\`, \`PEER_BROKER\` and \`PEER_TOPIC\`, writes a record per row and ends on SIGTERM.
+One command starts PostgreSQL and Kafka, writes each kind of WAL once and lets every system drain it from a copy of the same slot into a topic of one partition: the reference reader (and pg_recvlogical where \`PG_BIN\` names its folder), pgstream with its default settings and without compression, Debezium 3.6.1 in Kafka Connect 4.3.1 tuned and with its default settings (\`tools/bench/peers/debezium/settings.ts\`), the Go pgstream where \`PGSTREAM_GO_BIN\` names its binary and \`PGSTREAM_GO_WAL2JSON_DIR\` a folder with a \`wal2json.so\` for PostgreSQL 17, and what \`--peer NAME=COMMAND\` names: a command of the shell that finds its place in \`PEER_POSTGRES_URL\`, \`PEER_SLOT\` (of pgoutput), \`PEER_PUBLICATION\`, \`PEER_TABLE\`, \`PEER_BROKER\` and \`PEER_TOPIC\`, writes a record per row and ends on SIGTERM. Beside them stands Kafka’s own performance tool, which reads nothing and sends as many records of the size of ours uncompressed.
 
 Rates are by the broker's clock, from the append of the first batch to that of the last, so that no start-up is in them. The order turns round from round to round; a round in front, of pgstream and the reference, warms the servers up. CPU is the operating system's: of the system's processes, of PostgreSQL with its walsender, and of the broker. A round in which processes that have no part in it used more than ${NOISY * 100} % of the machine is marked noisy, and medians leave it out unless all are.`;
 

@@ -2,8 +2,8 @@ import { requireJava } from '@pgstream/test-kit';
 import { Screen } from '../../product/screen.ts';
 import { drain, type Drained } from './compare-drain.ts';
 import { compareLoad, type CompareLoad, type LoadName } from './compare-load.ts';
-import { drainWithReference } from './compare-reference.ts';
-import { nameInSlots, REFERENCE } from './names.ts';
+import type { Reference } from './compare-reference.ts';
+import { nameInSlots } from './names.ts';
 import { dropSlot, initSlot } from './ours.ts';
 import type { PeerSystem } from './peer.ts';
 import { startPeerWorld, untilSlotFree, type PeerWorld } from './peer-world.ts';
@@ -18,7 +18,7 @@ export interface CompareOptions {
   readonly rows: number;
   readonly rounds: number;
   readonly loads: readonly LoadName[];
-  /** All but the reference, which is always there. */
+  readonly references: readonly Reference[];
   readonly systems: readonly PeerSystem[];
   readonly libraries: readonly string[];
 }
@@ -29,9 +29,9 @@ export interface CompareRun {
   readonly broken: readonly string[];
 }
 
-/** One turn of one system: `undefined` is the reference. */
+/** One turn of one system. */
 interface Turn {
-  readonly system: PeerSystem | undefined;
+  readonly system: PeerSystem | Reference;
   readonly round: number;
   /** Its slot and the prefix of its topic. */
   readonly name: string;
@@ -55,13 +55,13 @@ export async function compare(options: CompareOptions): Promise<CompareRun> {
   return run;
 }
 
-/** Round 0 warms the servers up with ours and the reference; it is not counted. */
-function turnsOf({ name }: CompareLoad, { systems, rounds }: CompareOptions): Turn[] {
-  const all = [undefined, ...systems];
-  const turnIn = (round: number) => (system: PeerSystem | undefined) => {
-    return { system, round, name: `${name}_${round}_${nameInSlots(system?.name ?? REFERENCE)}` };
+/** Round 0 warms the servers up with ours and the references; it is not counted. */
+function turnsOf({ name }: CompareLoad, { references, systems, rounds }: CompareOptions): Turn[] {
+  const all = [...references, ...systems];
+  const turnIn = (round: number) => (system: PeerSystem | Reference) => {
+    return { system, round, name: `${name}_${round}_${nameInSlots(system.name)}` };
   };
-  const warmUp = all.filter((system) => system === undefined || system.plugin === 'own').map(turnIn(0));
+  const warmUp = all.filter((system) => !('plugin' in system) || system.plugin === 'own').map(turnIn(0));
   const counted = Array.from({ length: rounds }, (_, i) => {
     const turns = all.map(turnIn(i + 1));
     return i % 2 === 0 ? turns : turns.toReversed();
@@ -94,7 +94,7 @@ class Comparison {
         if (turn.round > 0) run.drains.push(drained);
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        run.broken.push(`${turn.system?.name ?? REFERENCE}, ${this.#load.name}, round ${turn.round}: ${why}`);
+        run.broken.push(`${turn.system.name}, ${this.#load.name}, round ${turn.round}: ${why}`);
         this.#screen.note(run.broken.at(-1) ?? '');
       }
     }
@@ -110,7 +110,7 @@ class Comparison {
     const { sql } = this.#world;
     await sql.query(this.#load.create);
     for (const { system, name } of turns) {
-      if (system?.plugin !== 'own') continue;
+      if (!('plugin' in system) || system.plugin !== 'own') continue;
       // oxlint-disable-next-line no-await-in-loop
       this.#publication = (await initSlot(this.#world, name)).publication;
     }
@@ -122,7 +122,11 @@ class Comparison {
 
   async #take({ system, round, name }: Turn): Promise<Drained> {
     const load = this.#load;
-    if (system === undefined) return this.#withCopy(name, 'pgoutput', () => this.#reference(name, round));
+    if (!('plugin' in system)) {
+      const place = { slot: name, publication: this.#publication };
+      const read = () => system.read(this.#world, place, { system: system.name, load, round });
+      return this.#withCopy(name, 'pgoutput', read);
+    }
     const run = { name, table: load.name, publication: this.#publication };
     const topic = system.topicOf(run);
     const work = async () => {
@@ -140,11 +144,6 @@ class Comparison {
     } finally {
       await dropSlot(this.#world, name);
     }
-  }
-
-  async #reference(slot: string, round: number): Promise<Drained> {
-    const place = { slot, publication: this.#publication };
-    return drainWithReference(this.#world, place, { system: REFERENCE, load: this.#load, round });
   }
 
   async #withCopy<T>(name: string, plugin: string, work: () => Promise<T>): Promise<T> {

@@ -5,6 +5,8 @@ export const DEFAULT_DEBEZIUM = 'Debezium default';
 export const TUNED_DEBEZIUM = 'Debezium tuned';
 export const REFERENCE = 'reference reader';
 export const GO_PGSTREAM = 'go-pgstream';
+export const RECVLOGICAL = 'pg_recvlogical';
+export const PRODUCER_PERF = 'kafka-producer-perf';
 
 /** For slots, topics and folders. */
 export function nameInSlots(system: string): string {

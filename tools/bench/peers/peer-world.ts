@@ -64,12 +64,13 @@ function startServers(name: WorldName, libraries: readonly string[]): Promise<St
   });
 }
 
-interface Servers {
+export interface Servers {
   readonly postgres: PostgresServer;
   readonly kafka: KafkaServer;
 }
 
-async function worldOn(name: WorldName, { postgres, kafka }: Servers): Promise<PeerWorld> {
+/** On servers that run; `name` is that of their stack, which {@link PeerWorld.close} stops. */
+export async function worldOn(name: string, { postgres, kafka }: Servers): Promise<PeerWorld> {
   const { broker, dir } = kafka;
   const sql = await openSql(postgres.url, 'peers');
   return {

@@ -13,8 +13,9 @@ const TRAVELS = Array.from({ length: 200 }, (_, i): Travel => {
 
 const LATENCY: LatencyFigures = {
   checks: CHECKS,
-  system: 'pgstream',
-  rates: [{ commitsPerS: 200, reachedPerS: 199.6, ...distribution(TRAVELS), noiseCores: 0.01 }],
+  rates: [
+    { system: 'pgstream', commitsPerS: 200, reachedPerS: 199.6, ...distribution(TRAVELS), noiseCores: 0.01 },
+  ],
   recovery: {
     commitsPerS: 200,
     bulkRows: 1_000_000,
@@ -49,7 +50,7 @@ const SCALE: ScaleFigures = {
 test('a section has its figures, and shows each plot that is made for it', () => {
   const run = { ...LATENCY, ...FACTS };
   const text = latencySection(run).join('\n\n');
-  expect(text).toContain('| 200 (200 reached) | 200 | 2.0 | 2.8 | 3.0 | 3.0 | 3.0 | 0.01 |');
+  expect(text).toContain('| pgstream | 200 (200 reached) | 200 | 2.0 | 2.8 | 3.0 | 3.0 | 3.0 | 0.01 |');
   expect(text).toContain('take at most 10.0 ms again: 1,235 ms');
   expect(text).toContain('| p50 | 1.50 ms | 2 ms | yes |');
   for (const [file, svg] of latencyPlots(run)) {
