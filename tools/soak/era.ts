@@ -24,6 +24,8 @@ const LINK_ACTIONS: readonly Action[] = [
   async ({ links, random }) => links.search.resetAfter(random.int(100, 5_000), 'up'),
   async ({ links, random }) => links.search.delay(random.int(1, 300)),
   async ({ links }) => links.workerKafka.each((proxy) => proxy.pause()),
+  async ({ links, random }) =>
+    links.workerKafka.each((proxy) => proxy.resetAfter(random.int(1, 5_000), 'down')),
   async (scene) => bulksMeet(scene, { kind: 'status', status: 429 }),
   async (scene) => bulksMeet(scene, { kind: 'lost-answer' }),
   async (scene) =>

@@ -156,6 +156,24 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'kafka-worker-reset-mid-frame',
+    group,
+    summary: 'Answers of brokers to workers are reset when a part of them has arrived, ten times.',
+    expects: resumes,
+    async run(scene) {
+      const { random } = scene;
+      const { workerKafka } = scene.links;
+      const ended = () => workerKafka.proxies.reduce((sum, proxy) => sum + proxy.ended, 0);
+      for (let i = 0; i < 10; i++) {
+        const before = ended();
+        workerKafka.each((proxy) => proxy.resetAfter(random.int(1, 2_000), 'down'));
+        await scene.until('a connection to be reset', () => ended() > before);
+        workerKafka.heal();
+        await scene.untilCommitted(2);
+      }
+    },
+  },
+  {
     name: 'kafka-worker-paused',
     group,
     summary: 'Nothing passes between workers and brokers for eight seconds, longer than their session.',

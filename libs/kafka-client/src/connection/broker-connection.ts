@@ -3,6 +3,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { failpoint, PipelineError } from '@pgstream/failure';
 import { WireReader, WireWriter } from '../protocol/wire.ts';
+import { FrameSplitter } from './frame-splitter.ts';
 import { socketFailure } from './kafka-errors.ts';
 import type { KafkaConnectionOptions } from './kafka-connection.ts';
 
@@ -34,8 +35,8 @@ interface Waiting {
 /** The key of a Produce request. */
 const PRODUCE = 0;
 
-/** Above what one fetch of one batch can need, so that a forged length allocates nothing. */
-const MAX_RESPONSE_BYTES = 128 * 1024 * 1024;
+/** Its size and a correlation id. */
+const SHORTEST_ANSWER_BYTES = 8;
 
 /**
  * One connection to one broker. Requests may overlap; Kafka answers them in order. The first fault of any kind closes
@@ -47,10 +48,7 @@ export class BrokerConnection {
   readonly #options: KafkaConnectionOptions;
   readonly #waiting: Waiting[] = [];
   #nextCorrelationId = 1;
-  #chunks: Buffer[] = [];
-  #received = 0;
-  /** Bytes needed before another look is worth it. */
-  #wanted = 4;
+  readonly #frames = new FrameSplitter();
   #failure: PipelineError | undefined;
 
   private constructor(socket: Socket, address: string, options: KafkaConnectionOptions) {
@@ -119,23 +117,16 @@ export class BrokerConnection {
   }
 
   #receive(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#received += chunk.length;
-    if (this.#received < this.#wanted) return;
-    let bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
-    while (this.#failure === undefined && bytes.length >= 4) {
-      const size = bytes.readInt32BE(0);
-      if (size < 4 || size > MAX_RESPONSE_BYTES) {
-        this.#fail(violated(this.address, `an answer of ${size} bytes`));
-        return;
-      }
-      if (bytes.length < 4 + size) break;
-      this.#answer(bytes.subarray(4, 4 + size));
-      bytes = bytes.subarray(4 + size);
-    }
-    this.#chunks = bytes.length === 0 ? [] : [bytes];
-    this.#received = bytes.length;
-    this.#wanted = bytes.length >= 4 ? 4 + bytes.readInt32BE(0) : 4;
+    const size = this.#frames.push(chunk, (frame) => {
+      if (frame.length < SHORTEST_ANSWER_BYTES) this.#refuse(frame.length - 4);
+      else this.#answer(frame.subarray(4));
+      return this.#failure === undefined;
+    });
+    if (size !== undefined) this.#refuse(size);
+  }
+
+  #refuse(size: number): void {
+    this.#fail(violated(this.address, `an answer of ${size} bytes`));
   }
 
   #answer(message: Buffer): void {

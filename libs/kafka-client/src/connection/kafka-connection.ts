@@ -1,5 +1,6 @@
 import type { Buffer } from 'node:buffer';
 import kafkajs, { type Kafka, type KafkaConfig, type LogEntry } from 'kafkajs';
+import { framedSocket } from './framed-socket.ts';
 import { zstdCompress, zstdDecompressSync } from '../protocol/zstd.ts';
 
 /** How to reach a Kafka cluster; the same for the producer, the consumers and administration. */
@@ -50,6 +51,7 @@ export function createKafka(options: KafkaConnectionOptions, onLog: (line: Kafka
     requestTimeout: options.requestTimeoutMs,
     // What calls itself retries beyond this has its own rule; a broker that is back is noticed within a second.
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 6 },
+    socketFactory: framedSocket,
     logLevel: kafkajs.logLevel.INFO,
     logCreator: () => (entry) => onLog(logLine(entry)),
   };
