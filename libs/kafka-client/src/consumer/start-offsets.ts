@@ -137,9 +137,16 @@ export async function requireTopic(
 async function exists(cluster: Cluster, topic: string): Promise<boolean> {
   try {
     await cluster.connect();
-    const { topicMetadata } = await cluster.metadata();
-    return topicMetadata.some((entry) => entry.topic === topic);
+    return await isListed(cluster, topic);
   } catch (cause) {
     throw classifyConsumerFailure(cause);
   }
+}
+
+/** The library asks one broker after the other and, where none of them answers, answers `null`, whatever its types say. */
+async function isListed(cluster: Pick<Cluster, 'metadata'>, topic: string): Promise<boolean> {
+  const answer: Awaited<ReturnType<Cluster['metadata']>> | null = await cluster.metadata();
+  if (answer === null)
+    throw new PipelineError('KAFKA_UNREACHABLE', { detail: 'No broker said which topics there are.' });
+  return answer.topicMetadata.some((entry) => entry.topic === topic);
 }
