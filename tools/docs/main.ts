@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { pages } from './pages.ts';
+import { openApiPage, pages } from './pages.ts';
 
 const docs = join(import.meta.dirname, '../../docs');
 const check = process.argv.includes('--check');
 mkdirSync(docs, { recursive: true });
 const stale: string[] = [];
-for (const [name, text] of pages()) {
+for (const [name, text] of [...pages(), await openApiPage()]) {
   const path = join(docs, name);
   if (!check) writeFileSync(path, text);
   else if (readOrEmpty(path) !== text) stale.push(`docs/${name}`);

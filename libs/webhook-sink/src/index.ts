@@ -16,6 +16,9 @@ export {
 export { compile, type Matcher } from './match/matcher.ts';
 export { bodyOf, CONTENT_TYPES, eventTypeOf, type BodySource } from './wire/bodies.ts';
 export { newSecret, secretFault, sign, type SignedMessage } from './wire/signature.ts';
+export { defaultSpec } from './default-spec.ts';
+export { RequestStore, type Claim, type RequestAnswer } from './store/request-store.ts';
+export type { LogPositions } from './replay/log-positions.ts';
 export { SecretBox } from './store/secret-box.ts';
 export {
   SubscriptionStore,
@@ -23,7 +26,15 @@ export {
   type StartOffsets,
   type SubscriptionSpec,
 } from './store/subscription-store.ts';
-export { CursorStore, type CursorRow, type Gap, type LaneState } from './store/cursor-store.ts';
+export {
+  CursorStore,
+  type CursorRow,
+  type Gap,
+  type LaneState,
+  type RefusedCursors,
+  type Rewound,
+  type StoredCursor,
+} from './store/cursor-store.ts';
 export {
   RetryStore,
   type DeadLetterRow,
@@ -32,6 +43,13 @@ export {
   type ParkedRow,
   type Postponed,
 } from './store/retry-store.ts';
+export {
+  ATTEMPT_OUTCOMES,
+  AttemptStore,
+  type AttemptOutcome,
+  type AttemptRow,
+  type Attempted,
+} from './store/attempt-store.ts';
 export { AddressGuard, type AddressGuardOptions } from './send/address-guard.ts';
 export { Sender, type SenderOptions, type SendResult } from './send/sender.ts';
 export { Slots } from './deliver/slots.ts';
@@ -40,4 +58,17 @@ export type { WebhookNotice, WebhookObserver } from './observer.ts';
 export type { WebhookSinkOptions } from './options.ts';
 export { WebhookSink, type LaneStatus } from './webhook-sink.ts';
 export type { WebhookApiOptions } from './api/api-options.ts';
+export type {
+  ShownAttempt,
+  ShownLetter,
+  ShownMadeSubscription,
+  ShownReplay,
+  ShownRotatedSecret,
+  ShownStatus,
+  ShownSubscription,
+  ShownTestResult,
+} from './api/answers.ts';
+export type { NewSubscription } from './api/schemas.ts';
+export type { ReplayFrom } from './replay/replay.ts';
+export { openApiDocument } from './api/document.ts';
 export { WebhookApi } from './api/webhook-api.ts';

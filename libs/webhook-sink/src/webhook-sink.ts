@@ -42,6 +42,7 @@ export class WebhookSink implements Sink {
   readonly #keeper: CursorKeeper;
   readonly #subscribers: Subscribers;
   readonly #closing = new AbortController();
+  #isRefreshing = false;
   #poll: NodeJS.Timeout | undefined;
 
   constructor(options: WebhookSinkOptions) {
@@ -53,6 +54,7 @@ export class WebhookSink implements Sink {
       intervalMs: options.flushIntervalMs ?? 200,
       signal: this.#closing.signal,
       onOvertaken: (partition) => void this.#overtaken(partition),
+      onRewound: () => this.#refreshSoon(),
       onFailed,
     });
     this.#context = contextOf(options, () => this.#keeper.schedule());
@@ -108,6 +110,7 @@ export class WebhookSink implements Sink {
     clearTimeout(this.#poll);
     await this.#subscribers.stop(signal);
     await this.#keeper.flush(signal);
+    await this.#context.attempts.flush();
   }
 
   async revoke(partition: number): Promise<void> {
@@ -128,6 +131,7 @@ export class WebhookSink implements Sink {
     await this.#subscribers.stop(this.#closing.signal);
     for (const owned of this.#partitions.values()) owned.abandon();
     this.#partitions.clear();
+    await this.#context.attempts.close();
     await this.#options.sender.close();
   }
 
@@ -199,6 +203,16 @@ export class WebhookSink implements Sink {
       for (const { lane } of owned.attached) if (lane.unsettled === 0) lane.pass(confirmedTo);
       this.#keeper.schedule();
     }
+  }
+
+  /** A replay by another process, noticed before the next look at the version. */
+  #refreshSoon(): void {
+    if (this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    this.#subscribers
+      .refresh()
+      .catch((cause: unknown) => this.#fail(cause))
+      .finally(() => (this.#isRefreshing = false));
   }
 
   /** Another process claimed the partition: rightly, when the group has given it away. */

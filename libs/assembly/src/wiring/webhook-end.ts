@@ -11,7 +11,9 @@ import {
 import type { DeadLetterStore } from '@pgstream/wal-event';
 import {
   AddressGuard,
+  AttemptStore,
   CursorStore,
+  RequestStore,
   RetryStore,
   SecretBox,
   Sender,
@@ -91,9 +93,12 @@ async function openParts(context: RunContext) {
   return {
     guard,
     reader,
+    positions: reader,
+    requests: new RequestStore(pool, box),
     subscriptions: new SubscriptionStore(pool, box),
     cursors: new CursorStore(pool, topic),
     retries: new RetryStore(pool, topic),
+    attempts: new AttemptStore(pool, topic),
     sender: new Sender({ guard }),
   };
 }
@@ -111,7 +116,6 @@ async function openApi(context: RunContext, sink: WebhookSink, parts: Parts): Pr
     defaultTimeoutMs: webhook.clientTimeoutMs,
     version,
     topic: config.kafka.topic.name,
-    logEnds: () => parts.reader.ends(),
     refresh: () => sink.refresh(),
     lanes: () => sink.status(),
     onUnexpected: (cause) => log.error({ err: cause }, 'a request to the webhook API failed'),

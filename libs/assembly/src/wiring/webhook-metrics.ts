@@ -5,6 +5,7 @@ import type { RunContext } from '../runtime/run-context.ts';
 
 const ROUTINE: ReadonlySet<WebhookNotice> = new Set<WebhookNotice>([
   'lane_attached',
+  'lane_rewound',
   'subscription_recovered',
 ]);
 
@@ -14,6 +15,7 @@ const NOTICES: Readonly<Record<WebhookNotice, string>> = {
   subscription_disabled: 'a subscription was disabled',
   lane_detached: 'a subscription reads the log by itself from here on',
   lane_attached: 'a subscription has caught up',
+  lane_rewound: 'a subscription was moved back by request',
   event_parked: 'an event was put aside, to be delivered later',
   event_dead_lettered: 'an event was given up: see GET /v1/dead-letters',
   gap: 'events were lost to retention before they could be delivered',

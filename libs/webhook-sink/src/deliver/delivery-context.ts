@@ -2,6 +2,7 @@ import type { LogSource } from '../log-source.ts';
 import type { WebhookObserver } from '../observer.ts';
 import type { CursorStore } from '../store/cursor-store.ts';
 import type { RetryStore } from '../store/retry-store.ts';
+import type { AttemptLog } from './attempt-log.ts';
 import type { EventBudget } from './log-event.ts';
 import type { ScheduleOptions } from './schedule.ts';
 import type { Slots } from './slots.ts';
@@ -29,6 +30,7 @@ export interface DeliveryContext {
   readonly log: LogSource;
   readonly cursors: CursorStore;
   readonly retries: RetryStore;
+  readonly attempts: AttemptLog;
   readonly budget: EventBudget;
   /** Reads of the log at a time. */
   readonly readers: Slots;

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import type { SendResult } from '../send/sender.ts';
-import type { LaneState } from '../store/cursor-store.ts';
+import type { LaneState, StoredCursor } from '../store/cursor-store.ts';
 import type { ParkedRow } from '../store/retry-store.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import type { Endpoint, Outgoing, OutgoingSource } from './endpoint.ts';
@@ -14,9 +15,8 @@ export interface SubscriptionLaneOptions {
   readonly context: DeliveryContext;
   readonly endpoint: Endpoint;
   readonly partition: number;
-  readonly cursor: number;
-  /** The partition is younger than the subscription: what the log has lost of it was never owed. */
-  readonly isNewPartition: boolean;
+  /** Once it has another generation in the store, this lane moves it no more. */
+  readonly cursor: StoredCursor;
   readonly parked: readonly ParkedRow[];
   /** The offset up to which the live reading of the partition has come, or is just coming. */
   readonly liveNext: () => number;
@@ -39,12 +39,14 @@ const MAX_TIMER_MS = 3_600_000;
 export class SubscriptionLane implements OutgoingSource {
   readonly endpoint: Endpoint;
   readonly partition: number;
+  readonly generation: number;
   readonly parked = new ParkedEvents();
   readonly lane: Lane;
   readonly #options: SubscriptionLaneOptions;
   readonly #context: DeliveryContext;
   readonly #stopping = new AbortController();
   #state: LaneState = 'catching_up';
+  /** It is younger than the subscription: what the log has lost of it was never owed. */
   #isNewPartition: boolean;
   #feeding: Promise<void> = Promise.resolve();
   readonly #progress: Array<() => void> = [];
@@ -53,12 +55,15 @@ export class SubscriptionLane implements OutgoingSource {
   #settledAtMs = performance.now();
 
   constructor(options: SubscriptionLaneOptions) {
-    const { context, endpoint, partition, cursor, parked } = options;
+    const { context, endpoint, partition, parked } = options;
+    // Every partition that there was got a cursor with the subscription: one without is younger, and wanted whole.
+    const cursor = options.cursor.nextOffset ?? 0;
     this.#options = options;
     this.#context = context;
     this.endpoint = endpoint;
     this.partition = partition;
-    this.#isNewPartition = options.isNewPartition;
+    this.generation = options.cursor.generation;
+    this.#isNewPartition = options.cursor.nextOffset === null;
     this.parked.load(parked);
     this.lane = new Lane({
       partition,
@@ -152,10 +157,7 @@ export class SubscriptionLane implements OutgoingSource {
     this.endpoint.remove(this);
     clearTimeout(this.#timer);
     this.#changed();
-    const late = new Promise<void>((resolve) => {
-      if (deadline.aborted) resolve();
-      else deadline.addEventListener('abort', () => resolve(), { once: true });
-    });
+    const late = deadline.aborted ? undefined : once(deadline, 'abort');
     await Promise.race([Promise.all([this.lane.untilIdle(), this.#feeding]), late]);
   }
 

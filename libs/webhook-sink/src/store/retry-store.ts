@@ -73,8 +73,8 @@ export class RetryStore {
     await this.#pool.query(
       `INSERT INTO pgstream.webhook_retry
          (subscription_id, topic, partition, log_offset, event_id, key_hashes, attempts, next_at, last_status, last_error, record)
-       SELECT $1, $2, $3, $4, $5, $6, $7, to_timestamp($8::float8 / 1000), $9, $10, $11
-       WHERE EXISTS (SELECT FROM pgstream.webhook_subscription WHERE id = $1)
+       SELECT s.id, $2, $3, $4, $5, $6, $7, to_timestamp($8::float8 / 1000), $9, $10, $11
+       FROM pgstream.webhook_subscription s WHERE s.id = $1 FOR KEY SHARE
        ON CONFLICT (subscription_id, topic, partition, log_offset) DO NOTHING`,
       [
         ...this.#key(event),

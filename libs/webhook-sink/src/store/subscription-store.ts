@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { PostgresPool, Queries } from '@pgstream/postgres-client';
 import type { Subscription, SubscriptionState } from '../subscription.ts';
 import { SUBSCRIPTION_COLUMNS, subscriptionOf } from './rows.ts';
@@ -66,18 +67,21 @@ export class SubscriptionStore {
     return rows[0] === undefined ? undefined : subscriptionOf(rows[0], this.#box);
   }
 
-  /** When it resolves, nothing that is committed to the log later is missed. @returns the id. */
-  async create(spec: SubscriptionSpec, start: StartOffsets): Promise<string> {
+  /**
+   * When it resolves, nothing that is committed to the log later is missed.
+   * @param id of one that may have been made already: then it stays as it is.
+   * @returns the id.
+   */
+  async create(spec: SubscriptionSpec, start: StartOffsets, id: string = randomUUID()): Promise<string> {
     return await this.#changing(async (sql) => {
       const { rows } = await sql.query(
         `INSERT INTO pgstream.webhook_subscription
           (url, description, origin, legacy_schema, legacy_table, body_format, filters, ordering, max_in_flight,
-           rate_per_second, timeout_ms)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id::text AS id`,
-        insertValues(spec),
+           rate_per_second, timeout_ms, id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING RETURNING id`,
+        [...insertValues(spec), id],
       );
-      const id = String(rows[0]?.['id']);
-      await this.#fill(sql, id, spec, start);
+      if (rows.length > 0) await this.#fill(sql, id, spec, start);
       return id;
     });
   }
