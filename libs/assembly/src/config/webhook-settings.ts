@@ -9,6 +9,7 @@ import {
   optional,
   setting,
   TEXT,
+  url,
   type Kind,
 } from '@pgstream/service-runtime';
 
@@ -38,9 +39,15 @@ export const webhookSettings = {
     doc: 'Seals the secrets and headers of subscriptions in the store. To replace it, put the new key in front of the old one.',
     sensitive: true,
   }),
+  apiUrl: optional(url('http', 'https'), {
+    env: 'PGSTREAM_WEBHOOK_API_URL',
+    flags: ['--webhook-api-url'],
+    doc: 'Where `pgstream webhooks` finds the API. Unset: at the port of PGSTREAM_WEBHOOK_SUBSCRIPTION_SERVER_ADDRESS on this machine.',
+  }),
   token: optional(matching(/^\S{16,}$/, 'at least 16 characters without space'), {
     env: 'PGSTREAM_WEBHOOK_API_TOKEN',
-    doc: 'Bearer token of the API. Without it /v1 is not served.',
+    flags: ['--webhook-api-token'],
+    doc: 'Bearer token of the API. Without it /v1 is not served. As a flag it can be seen in the list of processes.',
     sensitive: true,
   }),
   legacyOpen: setting(BOOLEAN, {

@@ -14,4 +14,28 @@ export const WEBHOOK_ERRORS = {
     summary: 'The webhook API cannot listen on its address.',
     action: 'Choose another PGSTREAM_WEBHOOK_SUBSCRIPTION_SERVER_ADDRESS, or end the process that uses it.',
   },
+  WEBHOOK_API_UNREACHABLE: {
+    disposition: 'retry',
+    summary: 'The webhook API does not answer.',
+    action:
+      'See that the notifier runs, and that PGSTREAM_WEBHOOK_API_URL (--webhook-api-url) is where its log says that the webhook API listens.',
+  },
+  WEBHOOK_API_DENIED: {
+    disposition: 'halt',
+    exitCode: 78,
+    summary: 'The webhook API does not accept the token.',
+    action:
+      'Set PGSTREAM_WEBHOOK_API_TOKEN (--webhook-api-token) to the value that the notifier was started with.',
+  },
+  WEBHOOK_API_REFUSED: {
+    disposition: 'halt',
+    exitCode: 78,
+    summary: 'The webhook API refuses the request.',
+    action: 'Correct what the message names; `pgstream webhooks ls` shows the subscriptions.',
+  },
+  WEBHOOK_API_FAILED: {
+    disposition: 'retry',
+    summary: 'The webhook API could not do what it was asked for.',
+    action: 'Try again; the log of the notifier has the reason.',
+  },
 } as const satisfies Record<string, ErrorSpec>;
