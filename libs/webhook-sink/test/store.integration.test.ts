@@ -181,7 +181,9 @@ test('a subscription that is removed while a cursor, a gap or a parked event of 
       retries.park({ ...gap, ...kept, offset: 5, eventId: 'msg_5', keyHashes: [], attempts: 1, nextAtMs: 0 }),
     ]);
     await waitFor('the writer to wait for the removal', async () => {
-      const { rows } = await own.pool.query(
+      // On this connection: the others wait. What it says of others is kept for a transaction, unless it is told not to.
+      await sql.query('SELECT pg_stat_clear_snapshot()');
+      const { rows } = await sql.query(
         "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
       );
       return rows.length === 3;
