@@ -48,6 +48,10 @@ export const FAILPOINTS = {
   'search.truncated': 'the documents of a truncated table are gone, the record was not settled',
   'search.drop-saved': 'the state says dropped, the index is still there',
 
+  // From the slot to webhooks, without Kafka
+  'webhook.keeping': 'events for those who are behind are about to be written to the store',
+  'webhook.kept': 'events for those who are behind are in the store, their batch was not settled',
+
   // Keys that the search store refuses
   'parked.creating': 'documents were refused, their keys are about to be parked',
   'parked.created': 'refused keys are parked, nothing of their bulk was settled',

@@ -32,6 +32,11 @@ export {
   type ParkedRow,
   type Postponed,
 } from './store/retry-store.ts';
+export {
+  OriginalSubscriptions,
+  type TakenOver,
+  type TakeOverOptions,
+} from './store/original-subscriptions.ts';
 export { AddressGuard, type AddressGuardOptions } from './send/address-guard.ts';
 export { Sender, type SenderOptions, type SendResult } from './send/sender.ts';
 export { Slots } from './deliver/slots.ts';
@@ -39,5 +44,10 @@ export type { LogChunk, LogSource } from './log-source.ts';
 export type { WebhookNotice, WebhookObserver } from './observer.ts';
 export type { WebhookSinkOptions } from './options.ts';
 export { WebhookSink, type LaneStatus } from './webhook-sink.ts';
-export type { WebhookApiOptions } from './api/api-options.ts';
+export { DEFAULT_MAX_IN_FLIGHT, type WebhookApiOptions } from './api/api-options.ts';
 export { WebhookApi } from './api/webhook-api.ts';
+export { DirectCursorStore } from './direct/direct-cursor-store.ts';
+export { DirectLog } from './direct/direct-log.ts';
+export type { DirectLogOptions, DirectReaders } from './direct/direct-log-options.ts';
+export { DirectWebhookSink, type DirectWebhookSinkOptions } from './direct/direct-webhook-sink.ts';
+export { KeptStore } from './direct/kept-store.ts';

@@ -39,6 +39,8 @@ export interface WebhookSinkOptions {
   readonly confirmedTo?: (partition: number) => number | undefined;
   /** Whether the group still counts us in. */
   readonly ownsLanes?: () => Promise<boolean>;
+  /** See {@link DeliveryContext.isRepeated}. */
+  readonly isRepeated?: DeliveryContext['isRepeated'];
   /** The sink cannot go on. */
   readonly onFailed: (cause: unknown) => void;
 }
@@ -56,6 +58,7 @@ export function contextOf(options: WebhookSinkOptions, onProgress: () => void): 
     schedule: { ...DEFAULT_SCHEDULE, ...options.schedule },
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     observer: options.observer ?? {},
+    ...(options.isRepeated === undefined ? {} : { isRepeated: options.isRepeated }),
     onProgress,
   };
 }

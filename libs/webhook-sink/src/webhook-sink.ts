@@ -30,6 +30,13 @@ export interface LaneStatus {
   readonly parked: number;
 }
 
+export interface StoredLane {
+  /** Everything before it is settled, and the store knows. */
+  readonly cursor: number;
+  /** Its endpoint takes events. */
+  readonly isWorking: boolean;
+}
+
 /**
  * Delivers the records of a partitioned log to HTTP endpoints. A batch is settled when every subscription that keeps up
  * has it behind its stored cursor; one that does not keep up reads the log for itself and holds nothing back.
@@ -138,6 +145,24 @@ export class WebhookSink implements Sink {
     );
   }
 
+  /** Of the lanes of one partition, by subscription. */
+  storedCursors(partition: number): ReadonlyMap<string, StoredLane> {
+    const lanes = this.#partitions.get(partition)?.lanes ?? new Map<string, SubscriptionLane>();
+    return new Map(
+      [...lanes].map(([id, { lane, endpoint }]) => [
+        id,
+        { cursor: lane.flushedCursor, isWorking: endpoint.circuitState === 'closed' },
+      ]),
+    );
+  }
+
+  /** Lanes that hold back what is before `endOffset`, and settle nothing, read for themselves from here on. */
+  leaveStalled(partition: number, endOffset: number): void {
+    for (const lane of this.#partitions.get(partition)?.attached ?? []) {
+      if (lane.lane.cursor < endOffset && lane.isStalled) lane.leaveLive();
+    }
+  }
+
   /** Bytes of events that are held, over all lanes. */
   get heldBytes(): number {
     return this.#context.budget.heldBytes;
@@ -162,7 +187,11 @@ export class WebhookSink implements Sink {
     if (maybe.length === 0) return undefined;
     const at = { offset, commitTimeMs: batch.commitTimesMs[index] ?? 0, origin: this.#context.topic };
     const event = new LogEvent(at, Buffer.from(valueAt(batch, index)), this.#context.budget);
-    const lanes = maybe.filter(({ endpoint }) => endpoint.matcher.matches(event.record));
+    const { isRepeated } = this.#context;
+    const lanes = maybe.filter(
+      ({ id, endpoint }) =>
+        endpoint.matcher.matches(event.record) && isRepeated?.(id, offset, event.record) !== true,
+    );
     return lanes.length === 0 ? undefined : { event, lanes };
   }
 

@@ -78,6 +78,19 @@ test('what is secret is not readable in the tables, nor with another key', async
   });
 });
 
+test('without a key nothing secret is stored, and the failure names the setting', async () => {
+  const keyless = new SubscriptionStore(own.pool, new SecretBox([], 'PGSTREAM_WEBHOOK_SECRET_KEY'));
+  const id = await keyless.create(spec('https://h/keyless'), start);
+  expect(await keyless.find(id)).toMatchObject({ secrets: [], headers: {} });
+  await expect(
+    keyless.create(spec('https://h/secret', { secrets: [newSecret()] }), start),
+  ).rejects.toMatchObject({ code: 'WEBHOOK_SECRET_KEY_MISSING' });
+  const { rows } = await own.pool.query(
+    "SELECT FROM pgstream.webhook_subscription WHERE url = 'https://h/secret'",
+  );
+  expect(rows).toEqual([]);
+});
+
 test('the legacy subscribe replaces event types and keeps the place in the log', async () => {
   const id = await store.subscribe(legacy(['I']), start);
   const again = await store.subscribe(legacy(['U', 'D']), { topic: 'log', next: new Map([[0, 99]]) });
@@ -142,6 +155,8 @@ test('a parked event: postponed, given up, tried again, delivered', async () => 
   };
   await retries.park(parked);
   await retries.park(parked);
+  // Without Kafka a restart gives it another offset.
+  await retries.park({ ...parked, offset: 6 });
   expect(await retries.ofPartition(1)).toEqual([{ ...ref, keyHashes: ['a'], attempts: 3, nextAtMs: 5_000 }]);
   await retries.postpone(ref, { attempts: 4, nextAtMs: 9_000, lastStatus: null, lastError: 'timeout' });
   await retries.giveUp(ref, 'no more attempts');

@@ -1,3 +1,4 @@
+import type { ChangeRecord } from '@pgstream/wal-event';
 import type { LogSource } from '../log-source.ts';
 import type { WebhookObserver } from '../observer.ts';
 import type { CursorStore } from '../store/cursor-store.ts';
@@ -35,6 +36,8 @@ export interface DeliveryContext {
   readonly schedule: ScheduleOptions;
   readonly limits: DeliveryLimits;
   readonly observer: WebhookObserver;
+  /** Of a log whose records come again under other offsets after a restart: whether the subscription has had this one. */
+  readonly isRepeated?: (subscriptionId: string, offset: number, record: ChangeRecord) => boolean;
   /** A cursor moved, or a lane changed its state. */
   readonly onProgress: (partition: number) => void;
 }

@@ -11,6 +11,8 @@ export interface CursorRow {
   readonly laneState: LaneState;
   /** Of the ownership that moved it. */
   readonly epoch: string;
+  /** Where offsets are given anew by each process: up to where everything is provided for, over all of them. */
+  readonly reached?: string;
 }
 
 export interface Gap {
@@ -77,17 +79,18 @@ export class CursorStore {
   async save(cursors: readonly CursorRow[]): Promise<readonly number[]> {
     const { rows } = await this.#pool.query(
       `WITH given AS (
-         SELECT * FROM unnest($2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::bigint[])
-           AS g(id, partition, next_offset, lane_state, epoch)),
+         SELECT * FROM unnest($2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::bigint[], $7::text[])
+           AS g(id, partition, next_offset, lane_state, epoch, reached)),
        owned AS (
          SELECT o.partition, o.epoch FROM pgstream.webhook_owner o
          WHERE o.topic = $1 AND o.partition = ANY ($3::int[]) FOR SHARE),
        saved AS (
-         INSERT INTO pgstream.webhook_cursor AS c (subscription_id, topic, partition, next_offset, lane_state)
-         SELECT g.id, $1, g.partition, g.next_offset, g.lane_state
+         INSERT INTO pgstream.webhook_cursor AS c (subscription_id, topic, partition, next_offset, lane_state, reached)
+         SELECT g.id, $1, g.partition, g.next_offset, g.lane_state, g.reached
          FROM given g JOIN owned USING (partition, epoch) JOIN pgstream.webhook_subscription s ON s.id = g.id
          ON CONFLICT (subscription_id, topic, partition) DO UPDATE
-           SET next_offset = excluded.next_offset, lane_state = excluded.lane_state, updated_at = now())
+           SET next_offset = excluded.next_offset, lane_state = excluded.lane_state,
+             reached = greatest(c.reached, excluded.reached), updated_at = now())
        SELECT DISTINCT g.partition FROM given g LEFT JOIN owned USING (partition, epoch) WHERE owned.partition IS NULL`,
       [
         this.topic,
@@ -96,6 +99,7 @@ export class CursorStore {
         cursors.map(({ nextOffset }) => nextOffset),
         cursors.map(({ laneState }) => laneState),
         cursors.map(({ epoch }) => epoch),
+        cursors.map(({ reached }) => reached ?? null),
       ],
     );
     return rows.map((row) => Number(row['partition']));

@@ -68,13 +68,15 @@ export class RetryStore {
     }));
   }
 
-  /** Resolves when it is durable. Idempotent. Of a subscription that is gone nothing is kept. */
+  /** Resolves when it is durable. Idempotent, also where a restart gave the event another offset. Of a subscription that is gone nothing is kept. */
   async park(event: NewlyParked): Promise<void> {
     await this.#pool.query(
       `INSERT INTO pgstream.webhook_retry
          (subscription_id, topic, partition, log_offset, event_id, key_hashes, attempts, next_at, last_status, last_error, record)
        SELECT $1, $2, $3, $4, $5, $6, $7, to_timestamp($8::float8 / 1000), $9, $10, $11
        WHERE EXISTS (SELECT FROM pgstream.webhook_subscription WHERE id = $1)
+         AND NOT EXISTS (SELECT FROM pgstream.webhook_retry
+           WHERE subscription_id = $1 AND topic = $2 AND partition = $3 AND event_id = $5)
        ON CONFLICT (subscription_id, topic, partition, log_offset) DO NOTHING`,
       [
         ...this.#key(event),
