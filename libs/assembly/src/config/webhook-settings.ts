@@ -35,7 +35,7 @@ export const webhookSettings = {
   }),
   secretKeys: optional(KEYS, {
     env: 'PGSTREAM_WEBHOOK_SECRET_KEY',
-    doc: 'Seals the secrets and headers of subscriptions in the store. To replace it, put the new key in front of the old one.',
+    doc: 'Seals the secrets and headers of subscriptions in the store; without it subscriptions have neither. To replace it, put the new key in front of the old one.',
     sensitive: true,
   }),
   token: optional(matching(/^\S{16,}$/, 'at least 16 characters without space'), {
@@ -81,6 +81,11 @@ export const webhookSettings = {
     yaml: ['target.webhooks.notifier.max_queue_bytes'],
     default: 64 * 2 ** 20,
     doc: 'Upper bound of the bytes of events that are read and not delivered, over all subscriptions.',
+  }),
+  keepBytes: setting(BYTES, {
+    env: 'PGSTREAM_WEBHOOK_KEEP_BYTES',
+    default: 2 ** 30,
+    doc: 'Without Kafka: what is kept in the store for subscriptions that are behind, over all of them. Beyond it the oldest is given up, and each of them that wanted it gets a gap.',
   }),
   workerCount: setting(count(1, 100_000), {
     env: `${NOTIFIER}_WORKER_COUNT`,

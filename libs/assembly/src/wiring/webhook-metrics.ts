@@ -22,10 +22,20 @@ const NOTICES: Readonly<Record<WebhookNotice, string>> = {
   ownership_lost: 'another worker moves the cursors of this partition',
 };
 
-/** @param sink is there from the first scrape on. */
-export function webhookObserver(context: RunContext, sink: () => WebhookSink): WebhookObserver {
+/**
+ * @param sink is there from the first scrape on.
+ * @param keptBytes of records in the store; without Kafka only.
+ */
+export function webhookObserver(
+  context: RunContext,
+  sink: () => WebhookSink,
+  keptBytes: () => number = () => 0,
+): WebhookObserver {
   const metrics = createMetrics(WEBHOOK_METRICS, context.registry);
-  context.onScrape(() => sample(metrics, sink()));
+  context.onScrape(() => {
+    sample(metrics, sink());
+    metrics.pgstream_webhook_kept_bytes.set(keptBytes());
+  });
   return {
     attempted: (subscription, outcome, durationMs) => {
       metrics.pgstream_webhook_attempts_total.inc({ subscription, outcome });
