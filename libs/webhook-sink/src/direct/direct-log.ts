@@ -110,11 +110,9 @@ export class DirectLog implements LogSource {
   async read(_partition: number, offset: number): Promise<LogChunk> {
     const below = this.#tail.start;
     if (offset >= below) return this.#tail.chunk(offset, CHUNK_BYTES);
-    const { kept } = this.#options;
-    const { start } = await kept.range();
-    const from = Math.max(offset, Math.min(start, below));
-    const { records, hasMore } = await kept.read(from, below, CHUNK_BYTES);
-    return keptChunk(records, { nextOffset: hasMore ? undefined : below, logStart: from });
+    const { records, start, hasMore } = await this.#options.kept.read(offset, below, CHUNK_BYTES);
+    const logStart = Math.max(offset, Math.min(start, below));
+    return keptChunk(records, { nextOffset: hasMore ? undefined : below, logStart });
   }
 
   /** In LSNs: a subscription that is made now begins with what commits later. */

@@ -32,6 +32,13 @@ export interface KeptRange {
   readonly last: number;
 }
 
+export interface KeptPage {
+  readonly records: readonly KeptRecord[];
+  /** As in {@link KeptRange}. */
+  readonly start: number;
+  readonly hasMore: boolean;
+}
+
 const MAX_ROWS = 1_000;
 
 /** Records of one stream that a subscription which is behind has not had yet. */
@@ -117,21 +124,21 @@ export class KeptStore {
     return rows[0]?.['is_owned'] === true;
   }
 
-  /** Records in `[from, below)`, in order, of about `maxBytes`, at least one where there is any. */
-  async read(
-    from: number,
-    below: number,
-    maxBytes: number,
-  ): Promise<{ readonly records: readonly KeptRecord[]; readonly hasMore: boolean }> {
+  /**
+   * Records in `[from, below)`, in order, of about `maxBytes`, at least one where there is any; and where what is kept began
+   * at that same moment, so that nothing can be given up unseen in between.
+   */
+  async read(from: number, below: number, maxBytes: number): Promise<KeptPage> {
     const { rows } = await this.#pool.query(
       `WITH page AS (
          SELECT log_offset, commit_time, record, sum(octet_length(record)) OVER (ORDER BY log_offset) AS upto,
            row_number() OVER (ORDER BY log_offset) AS at
          FROM (SELECT * FROM pgstream.webhook_kept WHERE topic = $1 AND log_offset >= $2 AND log_offset < $3
                ORDER BY log_offset LIMIT $5) AS next)
-       SELECT log_offset::text AS log_offset, (extract(epoch FROM commit_time) * 1000)::float8 AS commit_ms, record,
-         (SELECT count(*) FROM page)::int AS found
-       FROM page WHERE at = 1 OR upto <= $4 ORDER BY log_offset`,
+       SELECT s.start::text AS start, page.log_offset::text AS log_offset, page.record,
+         (extract(epoch FROM page.commit_time) * 1000)::float8 AS commit_ms, (SELECT count(*) FROM page)::int AS found
+       FROM (SELECT (SELECT log_offset FROM pgstream.webhook_kept_start WHERE topic = $1) AS start) AS s
+       LEFT JOIN page ON page.at = 1 OR page.upto <= $4 ORDER BY page.log_offset`,
       [this.topic, from, below, maxBytes, MAX_ROWS],
     );
     const records = rows.flatMap(({ log_offset: offset, commit_ms: commitTimeMs, record }) =>
@@ -140,7 +147,8 @@ export class KeptStore {
         : [],
     );
     const found = Number(rows[0]?.['found'] ?? 0);
-    return { records, hasMore: found === MAX_ROWS || found > records.length };
+    const start = numberOrNull(rows[0]?.['start']) ?? 0;
+    return { records, start, hasMore: found === MAX_ROWS || found > records.length };
   }
 
   /** Removes what no subscription needs any more. @returns the bytes that are gone. */
