@@ -33,6 +33,7 @@ export {
   type Postponed,
 } from './store/retry-store.ts';
 export { AddressGuard, type AddressGuardOptions } from './send/address-guard.ts';
+export { tlsFault, type ReceiverTls } from './send/receiver-tls.ts';
 export { Sender, type SenderOptions, type SendResult } from './send/sender.ts';
 export { Slots } from './deliver/slots.ts';
 export type { LogChunk, LogSource } from './log-source.ts';

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { failpoint } from '@pgstream/failure';
 import { ACTION, valueAt, type BatchOutcome, type RecordBatch, type Sink } from '@pgstream/wal-event';
 import { CursorKeeper } from './deliver/cursor-keeper.ts';
 import type { DeliveryContext } from './deliver/delivery-context.ts';
@@ -115,6 +116,7 @@ export class WebhookSink implements Sink {
     if (owned === undefined) return;
     const deadline = AbortSignal.timeout(REVOKE_TIMEOUT_MS);
     await Promise.all([...owned.lanes.values()].map((lane) => lane.stop(deadline)));
+    failpoint?.('webhook.released');
     // Where that fails, the next owner reads again what was settled since the last write.
     await this.#keeper.flush(deadline).catch(() => {});
     owned.abandon();

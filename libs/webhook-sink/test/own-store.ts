@@ -61,7 +61,9 @@ export function spec(url: string, changes: Partial<SubscriptionSpec> = {}): Subs
     maxInFlight: 4,
     ratePerSecond: null,
     timeoutMs: 15_000,
+    maxPayloadBytes: null,
     headers: {},
+    tls: null,
     secrets: [],
     ...changes,
   };

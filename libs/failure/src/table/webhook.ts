@@ -4,7 +4,7 @@ export const WEBHOOK_ERRORS = {
   WEBHOOK_SECRET_UNREADABLE: {
     disposition: 'halt',
     exitCode: 78,
-    summary: 'A secret or the headers of a subscription were sealed with another key.',
+    summary: 'A secret, the headers or the TLS material of a subscription were sealed with another key.',
     action:
       'Set PGSTREAM_WEBHOOK_SECRET_KEY to the key that was in use, or to the new key followed by the old one.',
   },

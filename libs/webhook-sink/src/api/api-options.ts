@@ -33,3 +33,5 @@ export interface WebhookApiOptions {
 }
 
 export const DEFAULT_MAX_IN_FLIGHT = 4;
+/** Of a subscription by /v1. */
+export const DEFAULT_MAX_PAYLOAD_BYTES = 256 * 1024;

@@ -35,6 +35,10 @@ const FilterBody = Type.Object(
 );
 
 const SECRET = Type.String({ maxLength: 200 });
+/** Certificates and key in PEM. */
+const PEM = Type.Optional(Type.String({ minLength: 1, maxLength: 65_536 }));
+const ReceiverTlsBody = Type.Object({ ca: PEM, cert: PEM, key: PEM }, { additionalProperties: false });
+
 const FIELDS = {
   url: Type.String({ minLength: 1, maxLength: 2000 }),
   description: Type.String({ maxLength: 500 }),
@@ -48,6 +52,14 @@ const FIELDS = {
     maximum: 100_000,
   }),
   timeoutMs: Type.Integer({ minimum: 100, maximum: 60_000 }),
+  /** Bytes of a body. */
+  maxPayloadBytes: Type.Unsafe<number | null>({
+    type: ['integer', 'null'],
+    minimum: 1_024,
+    maximum: 100 * 1024 * 1024,
+  }),
+  /** Is in no answer. */
+  tls: Type.Union([ReceiverTlsBody, Type.Null()]),
   headers: Type.Record(Type.String({ pattern: '^[A-Za-z0-9-]{1,100}$' }), Type.String({ maxLength: 2000 }), {
     maxProperties: 50,
   }),

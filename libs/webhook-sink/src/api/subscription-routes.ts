@@ -1,8 +1,10 @@
+import { failpoint } from '@pgstream/failure';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { clientCertificateUntil, tlsFault } from '../send/receiver-tls.ts';
 import type { SubscriptionSpec } from '../store/subscription-store.ts';
 import type { Subscription } from '../subscription.ts';
 import { newSecret, secretFault } from '../wire/signature.ts';
-import { DEFAULT_MAX_IN_FLIGHT, type WebhookApiOptions } from './api-options.ts';
+import { DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_PAYLOAD_BYTES, type WebhookApiOptions } from './api-options.ts';
 import { headerFault } from './checks.ts';
 import { Problem } from './problems.ts';
 import { IdParams, NewSubscription, PageQuery, RotateSecret, SubscriptionPatch } from './schemas.ts';
@@ -28,6 +30,7 @@ export const subscriptionRoutes: FastifyPluginAsyncTypebox<WebhookApiOptions> = 
     const secrets = signed ? [secret ?? newSecret()] : [];
     const spec = checked(options, { ...defaultsOf(options, body.url), ...fields, secrets });
     const id = await subscriptions.create(spec, { topic: options.topic, next: await options.logEnds() });
+    failpoint?.('webhook.subscribed');
     await refresh();
     const made = { ...shown(await found(id)), secret: secrets[0] ?? null };
     return reply.code(201).header('location', `/v1/subscriptions/${id}`).send(made);
@@ -106,7 +109,9 @@ function defaultsOf({ defaultTimeoutMs }: WebhookApiOptions, url: string): Subsc
     maxInFlight: DEFAULT_MAX_IN_FLIGHT,
     ratePerSecond: null,
     timeoutMs: defaultTimeoutMs,
+    maxPayloadBytes: DEFAULT_MAX_PAYLOAD_BYTES,
     headers: {},
+    tls: null,
     secrets: [],
   };
 }
@@ -116,17 +121,25 @@ function checked({ guard }: WebhookApiOptions, spec: SubscriptionSpec): Subscrip
   const fault =
     guard.urlFault(spec.url) ??
     headerFault(spec.headers) ??
+    tlsFault(spec.tls, spec.url) ??
     spec.secrets.map(secretFault).find((one) => one !== undefined);
   if (fault !== undefined) throw new Problem(400, fault);
   return spec;
 }
 
 function shown(subscription: Subscription) {
-  const { secrets, headers, failingSinceMs, createdAtMs, ...rest } = subscription;
+  const { secrets, headers, tls, failingSinceMs, createdAtMs, ...rest } = subscription;
   return {
     ...rest,
     headerNames: Object.keys(headers),
     signatures: secrets.length,
+    tls:
+      tls === null
+        ? null
+        : {
+            ownCa: tls.ca !== undefined,
+            clientCertificateUntil: clientCertificateUntil(tls)?.toISOString() ?? null,
+          },
     failingSince: failingSinceMs === null ? null : new Date(failingSinceMs).toISOString(),
     createdAt: new Date(createdAtMs).toISOString(),
   };

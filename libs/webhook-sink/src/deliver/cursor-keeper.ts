@@ -1,3 +1,4 @@
+import { failpoint } from '@pgstream/failure';
 import type { CursorRow } from '../store/cursor-store.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import type { OwnedPartition } from './owned-partition.ts';
@@ -57,9 +58,11 @@ export class CursorKeeper {
     if (moved.length > 0) {
       const { cursors, observer } = this.#options.context();
       const rows = moved.map(({ row }) => row);
+      failpoint?.('webhook.cursors-before');
       const overtaken = new Set(
         await patiently({ observer, notice: 'store_retrying', signal }, () => cursors.save(rows)),
       );
+      failpoint?.('webhook.cursors-after');
       for (const { lane, row } of moved) {
         if (overtaken.has(row.partition)) continue;
         lane.lane.flushedCursor = row.nextOffset;

@@ -1,3 +1,4 @@
+import { failpoint } from '@pgstream/failure';
 import type { Sender, SendResult } from '../send/sender.ts';
 import type { Matcher } from '../match/matcher.ts';
 import { compile } from '../match/matcher.ts';
@@ -159,13 +160,15 @@ export class Endpoint {
 
   async #send({ event, attempt }: Outgoing): Promise<SendResult> {
     const subscription = this.#subscription;
-    const { url, timeoutMs, format } = subscription;
+    const { url, timeoutMs, format, tls } = subscription;
     const body = event.body(format);
     const headers = requestHeaders(
       { event, body, attempt, nowMs: Date.now(), version: this.#options.version },
       subscription,
     );
-    const result = await this.#options.sender.send({ url, headers, body, timeoutMs });
+    failpoint?.('webhook.sending');
+    const result = await this.#options.sender.send({ url, headers, body, tls, timeoutMs });
+    failpoint?.('webhook.answered');
     const { observer } = this.#options;
     observer.attempted?.(
       subscription.id,

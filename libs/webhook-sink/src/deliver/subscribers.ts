@@ -1,3 +1,4 @@
+import { failpoint } from '@pgstream/failure';
 import { circuitOf, DISABLE_AFTER_MS, type WebhookSinkOptions } from '../options.ts';
 import type { ParkedRow } from '../store/retry-store.ts';
 import type { Subscription } from '../subscription.ts';
@@ -61,6 +62,7 @@ export class Subscribers {
       if (before !== undefined) await stopAll([...before.lanes.values()]);
       const { cursors } = this.#it.context;
       owned.epoch = await this.#patiently(() => cursors.claim(owned.partition));
+      failpoint?.('webhook.claimed');
       await this.#fill(owned);
     });
   }

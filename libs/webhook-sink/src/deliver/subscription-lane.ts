@@ -1,9 +1,11 @@
+import { failpoint } from '@pgstream/failure';
 import type { SendResult } from '../send/sender.ts';
 import type { LaneState } from '../store/cursor-store.ts';
 import type { ParkedRow } from '../store/retry-store.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import type { Endpoint, Outgoing, OutgoingSource } from './endpoint.ts';
 import { feed } from './feed.ts';
+import { giveUpParked, giveUpUnparked, settleParked, sizeFault, tellParked } from './exceptions.ts';
 import { Lane, type LaneEvent } from './lane.ts';
 import { LogEvent } from './log-event.ts';
 import { ParkedEvents, type ParkedEntry } from './parked-events.ts';
@@ -128,6 +130,7 @@ export class SubscriptionLane implements OutgoingSource {
   /** The endpoint takes nothing: what is not settled is read again once it does. */
   circuitOpened(): void {
     if (this.#state !== 'detached') this.#notice('lane_detached', 'circuit open');
+    failpoint?.('webhook.detaching');
     const wasAttached = this.#state === 'attached';
     this.#setState('detached');
     if (wasAttached) this.#startFeeding();
@@ -166,6 +169,8 @@ export class SubscriptionLane implements OutgoingSource {
   async takeOutgoing(): Promise<Outgoing | undefined> {
     const entry = this.lane.take();
     if (entry !== undefined) {
+      const fault = sizeFault(entry.event, this.endpoint.subscription);
+      if (fault !== undefined) return void this.#giveUp(entry, fault);
       const attempt = entry.failures + 1;
       return { event: entry.event, attempt, answered: (result) => this.#answered(entry, result) };
     }
@@ -189,6 +194,20 @@ export class SubscriptionLane implements OutgoingSource {
     this.lane.settled(entry);
   }
 
+  /** It is never sent: a dead letter, and the cursor passes it. */
+  async #giveUp(entry: LaneEvent, reason: string): Promise<void> {
+    const { event, failures: attempts } = entry;
+    try {
+      await this.#stored(() =>
+        giveUpUnparked(this.#context, this.#ref(event.offset), { event, attempts, reason }),
+      );
+      this.#settled(entry);
+    } catch (cause) {
+      if (!this.signal.aborted) this.#options.onFailed(cause);
+      this.lane.failed(entry, PARK_AGAIN_MS);
+    }
+  }
+
   /** Kept outside the log, so that the cursor can pass it. `result` is that of its last attempt, if it had any. */
   async #park(entry: LaneEvent, result: SendResult | null): Promise<void> {
     const { retries, observer, limits, schedule } = this.#context;
@@ -198,8 +217,9 @@ export class SubscriptionLane implements OutgoingSource {
     const { event, keys } = entry;
     const wait = result === null ? 0 : (parkedWaitMs(schedule, 0, result) ?? 0);
     const parked: ParkedEntry = { offset: event.offset, keys, failures: 0, nextAtMs: Date.now() + wait };
+    failpoint?.('webhook.parking');
     try {
-      await patiently({ observer, notice: 'store_retrying', signal: this.signal }, () =>
+      await this.#stored(() =>
         retries.park({
           ...this.#ref(event.offset),
           eventId: event.id,
@@ -215,30 +235,30 @@ export class SubscriptionLane implements OutgoingSource {
       if (!this.signal.aborted) this.#options.onFailed(cause);
       return this.lane.failed(entry, PARK_AGAIN_MS);
     }
+    failpoint?.('webhook.parked');
     // Before it counts as settled: what comes behind it for the same rows asks whether they are parked.
     this.parked.add(parked);
     this.#settled(entry);
-    observer.parked?.(this.id);
-    observer.notice?.('event_parked', {
-      subscription: this.id,
-      partition: this.partition,
-      offset: event.offset,
-    });
+    tellParked(observer, this.#ref(event.offset));
     this.#scheduleParked();
   }
 
   async #takeParked(entry: ParkedEntry): Promise<Outgoing | undefined> {
-    const { retries, topic, budget, observer } = this.#context;
+    const { retries, topic, budget } = this.#context;
     const ref = this.#ref(entry.offset);
     try {
-      const record = await patiently({ observer, notice: 'store_retrying', signal: this.signal }, () =>
-        retries.recordOf(ref),
-      );
+      const record = await this.#stored(() => retries.recordOf(ref));
       if (record === undefined) {
         this.parked.remove(entry.offset);
         return undefined;
       }
       const event = new LogEvent({ offset: entry.offset, commitTimeMs: 0, origin: topic }, record, budget);
+      const fault = sizeFault(event, this.endpoint.subscription);
+      if (fault !== undefined) {
+        await this.#stored(() => giveUpParked(this.#context, ref, fault));
+        this.parked.remove(entry.offset);
+        return undefined;
+      }
       return {
         event,
         attempt: entry.failures + 2,
@@ -252,50 +272,18 @@ export class SubscriptionLane implements OutgoingSource {
   }
 
   async #parkedAnswered(entry: ParkedEntry, result: SendResult): Promise<void> {
-    const { observer } = this.#context;
     try {
-      await patiently({ observer, notice: 'store_retrying', signal: this.signal }, () =>
-        this.#settleParked(entry, result),
+      const isSettled = await this.#stored(() =>
+        settleParked(this.#context, this.#ref(entry.offset), { entry, result }),
       );
+      if (isSettled) this.parked.remove(entry.offset);
+      else this.parked.putBack(entry);
     } catch (cause) {
       this.parked.putBack(entry);
       if (!this.signal.aborted) this.#options.onFailed(cause);
     }
     this.#changed();
     this.#scheduleParked();
-  }
-
-  async #settleParked(entry: ParkedEntry, result: SendResult): Promise<void> {
-    const { retries, schedule, observer } = this.#context;
-    const { offset } = entry;
-    const ref = this.#ref(offset);
-    if (result.isDelivered) {
-      await retries.delivered(ref);
-      return this.parked.remove(offset);
-    }
-    // An endpoint that is away costs no attempts: the circuit waits for it.
-    const failures = result.fault === 'event' ? entry.failures + 1 : entry.failures;
-    const waitMs = parkedWaitMs(schedule, failures, result);
-    if (waitMs === undefined) {
-      await retries.giveUp(ref, result.reason);
-      this.parked.remove(offset);
-      observer.deadLettered?.(this.id);
-      return observer.notice?.('event_dead_lettered', {
-        subscription: this.id,
-        partition: this.partition,
-        offset,
-      });
-    }
-    const nextAtMs = Date.now() + waitMs;
-    await retries.postpone(ref, {
-      attempts: failures,
-      nextAtMs,
-      lastStatus: result.status,
-      lastError: result.reason,
-    });
-    entry.failures = failures;
-    entry.nextAtMs = nextAtMs;
-    this.parked.putBack(entry);
   }
 
   #startFeeding(): void {
@@ -306,6 +294,7 @@ export class SubscriptionLane implements OutgoingSource {
       attach: () => {
         // Asked and answered at once: no batch of the live reading can come in between.
         if (this.lane.offered < liveNext() || this.endpoint.circuitState === 'open') return false;
+        failpoint?.('webhook.attaching');
         this.#setState('attached');
         this.#notice('lane_attached', 'caught up');
         return true;
@@ -343,6 +332,11 @@ export class SubscriptionLane implements OutgoingSource {
       this.endpoint.wake();
       if (waitMs === MAX_TIMER_MS) this.#scheduleParked();
     }, waitMs);
+  }
+
+  async #stored<T>(work: () => Promise<T>): Promise<T> {
+    const { observer } = this.#context;
+    return await patiently({ observer, notice: 'store_retrying', signal: this.signal }, work);
   }
 
   #ref(offset: number) {

@@ -1,6 +1,6 @@
 import type { PostgresPool, Queries } from '@pgstream/postgres-client';
 import type { Subscription, SubscriptionState } from '../subscription.ts';
-import { SUBSCRIPTION_COLUMNS, subscriptionOf } from './rows.ts';
+import { SUBSCRIPTION_COLUMNS, subscriptionOf, tlsOwner } from './rows.ts';
 import type { SecretBox } from './secret-box.ts';
 
 /** What a subscription is made of; the rest is given to it. */
@@ -132,7 +132,8 @@ export class SubscriptionStore {
     return await this.#changing(async (sql) => {
       const { rows } = await sql.query(
         `UPDATE pgstream.webhook_subscription SET url = $2, description = $3, body_format = $4, filters = $5,
-           ordering = $6, max_in_flight = $7, rate_per_second = $8, timeout_ms = $9, headers = $10, updated_at = now()
+           ordering = $6, max_in_flight = $7, rate_per_second = $8, timeout_ms = $9, headers = $10, tls = $11,
+           max_payload_bytes = $12, updated_at = now()
          WHERE id = $1 RETURNING id`,
         [
           id,
@@ -145,6 +146,8 @@ export class SubscriptionStore {
           spec.ratePerSecond,
           spec.timeoutMs,
           this.#sealedHeaders(id, spec.headers),
+          this.#sealedTls(id, spec),
+          spec.maxPayloadBytes,
         ],
       );
       return rows.length > 0;
@@ -204,6 +207,12 @@ export class SubscriptionStore {
       const sealed = this.#sealedHeaders(id, headers);
       await sql.query('UPDATE pgstream.webhook_subscription SET headers = $2 WHERE id = $1', [id, sealed]);
     }
+    if (spec.tls !== null || spec.maxPayloadBytes !== null) {
+      await sql.query(
+        'UPDATE pgstream.webhook_subscription SET tls = $2, max_payload_bytes = $3 WHERE id = $1',
+        [id, this.#sealedTls(id, spec), spec.maxPayloadBytes],
+      );
+    }
     if (secrets.length > 0)
       await sql.query('DELETE FROM pgstream.webhook_secret WHERE subscription_id = $1', [id]);
     // oxlint-disable-next-line no-await-in-loop -- nearly always one
@@ -224,6 +233,10 @@ export class SubscriptionStore {
 
   #sealedHeaders(id: string, headers: Readonly<Record<string, string>>): Uint8Array | null {
     return Object.keys(headers).length === 0 ? null : this.#box.seal(JSON.stringify(headers), id);
+  }
+
+  #sealedTls(id: string, { tls }: SubscriptionSpec): Uint8Array | null {
+    return tls === null ? null : this.#box.seal(JSON.stringify(tls), tlsOwner(id));
   }
 
   /** One transaction; the row of the version makes changes come one after the other. */
