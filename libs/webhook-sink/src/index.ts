@@ -41,4 +41,4 @@ export type { WebhookNotice, WebhookObserver } from './observer.ts';
 export type { WebhookSinkOptions } from './options.ts';
 export { WebhookSink, type LaneStatus } from './webhook-sink.ts';
 export type { WebhookApiOptions } from './api/api-options.ts';
-export { WebhookApi } from './api/webhook-api.ts';
+export { WebhookApi, type ApiRoute } from './api/webhook-api.ts';

@@ -6,7 +6,7 @@ import {
   SubscriptionStore,
   WebhookApi,
 } from '../src/index.ts';
-import type { WebhookApiOptions } from '../src/index.ts';
+import type { ApiRoute, WebhookApiOptions } from '../src/index.ts';
 import type { OwnStore } from './own-store.ts';
 
 export const TOKEN = 'a-token-of-this-test';
@@ -22,9 +22,11 @@ export class OwnApi {
   readonly url: string;
   /** What was answered with 500. */
   readonly unexpected: unknown[];
+  readonly routes: readonly ApiRoute[];
   readonly #close: () => Promise<void>;
 
-  private constructor(url: string, unexpected: unknown[], close: () => Promise<void>) {
+  private constructor(api: WebhookApi, url: string, unexpected: unknown[], close: () => Promise<void>) {
+    this.routes = api.routes;
     this.url = url;
     this.unexpected = unexpected;
     this.#close = close;
@@ -63,7 +65,7 @@ export class OwnApi {
       await api.close();
       await sender.close();
     };
-    return new OwnApi(url, unexpected, close);
+    return new OwnApi(api, url, unexpected, close);
   }
 
   /** @param body a text is sent as it is. @param token `null`: none. */

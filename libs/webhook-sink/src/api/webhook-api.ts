@@ -3,11 +3,19 @@ import { PipelineError } from '@pgstream/failure';
 import { fastify, type FastifyInstance, type FastifyRequest } from 'fastify';
 import ipaddr from 'ipaddr.js';
 import type { WebhookApiOptions } from './api-options.ts';
-import { hasToken } from './checks.ts';
+import { bodyFault, hasToken } from './checks.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { legacyRoutes } from './legacy-routes.ts';
 import { answerProblems, Problem } from './problems.ts';
 import { subscriptionRoutes } from './subscription-routes.ts';
+
+/** One method of one path, with the JSON schemas that its requests are held to. */
+export interface ApiRoute {
+  readonly method: string;
+  /** Parameters as `:id`. */
+  readonly path: string;
+  readonly schema: Readonly<Record<string, unknown>>;
+}
 
 const MAX_BODY_BYTES = 256 * 1024;
 
@@ -15,6 +23,7 @@ const MAX_BODY_BYTES = 256 * 1024;
 export class WebhookApi {
   readonly #options: WebhookApiOptions;
   readonly #server: FastifyInstance;
+  readonly #served: ApiRoute[] = [];
 
   constructor(options: WebhookApiOptions) {
     this.#options = options;
@@ -23,10 +32,21 @@ export class WebhookApi {
       forceCloseConnections: true,
       bodyLimit: MAX_BODY_BYTES,
       requestTimeout: options.readTimeoutMs,
+      // Node looks every 30 s only whether a request is late, and takes the longer of two limits for its body.
+      http: {
+        headersTimeout: options.readTimeoutMs,
+        requestTimeout: options.readTimeoutMs,
+        connectionsCheckingInterval: Math.min(1_000, options.readTimeoutMs),
+      },
       keepAliveTimeout: options.idleTimeoutMs,
       ajv: { customOptions: { coerceTypes: 'array', removeAdditional: false, allErrors: false } },
     });
     this.#routes();
+  }
+
+  /** All that is served, once {@link listen} has resolved. */
+  get routes(): readonly ApiRoute[] {
+    return this.#served;
   }
 
   /**
@@ -56,11 +76,12 @@ export class WebhookApi {
     const options = this.#options;
     const { token } = options;
     answerProblems(server, options.onUnexpected);
+    server.addHook('onRoute', ({ method, url: path, schema = {} }) => {
+      for (const one of [method].flat()) this.#served.push({ method: one, path, schema: { ...schema } });
+    });
     server.addHook('preValidation', async ({ body }) => {
-      // PostgreSQL stores no such character, in texts and in JSON alike.
-      if (body !== undefined && JSON.stringify(body).includes(String.raw`\u0000`)) {
-        throw new Problem(400, 'the body holds a null character');
-      }
+      const fault = bodyFault(body);
+      if (fault !== undefined) throw new Problem(400, fault);
     });
     const mayCall = ({ headers }: FastifyRequest) =>
       this.#isLegacyOpen() || (token !== null && hasToken(headers.authorization, token));
