@@ -101,7 +101,7 @@ const special = () => ({
 });
 
 function querystring(schema: unknown): Arbitrary<string> {
-  const fit = fitting(schema).map((query) => {
+  const fit = fitting(schema ?? { type: 'object' }).map((query) => {
     const pairs = typeof query === 'object' && query !== null ? Object.entries(query) : [];
     return pairs
       .map(

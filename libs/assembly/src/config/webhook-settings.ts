@@ -21,6 +21,25 @@ const KEYS: Kind<readonly string[]> = list(
   '32 bytes in base64 or hex (openssl rand -base64 32); several separated by commas, the first one seals',
 );
 
+/** The schedule that Standard Webhooks recommends: about 75 hours. */
+const [MINUTE_MS, HOUR_MS] = [60_000, 3_600_000];
+const STANDARD_SCHEDULE_MS = [
+  5_000,
+  5 * MINUTE_MS,
+  30 * MINUTE_MS,
+  ...[2, 5, 10, 14, 20, 24].map((hours) => hours * HOUR_MS),
+];
+
+const DURATIONS: Kind<readonly number[]> = {
+  accepts: 'durations separated by commas or space, such as 5s,5m,2h',
+  parse: (text) => {
+    const parts = text.split(/[\s,]+/).filter((part) => part !== '');
+    if (parts.length === 0) throw new Error('none');
+    return parts.map((part) => DURATION_MS.parse(part));
+  },
+  format: (durations) => durations.map((duration) => DURATION_MS.format(duration)).join(','),
+};
+
 export const webhookSettings = {
   storeUrl: optional(TEXT, {
     env: `${STORE}_URL`,
@@ -110,6 +129,21 @@ export const webhookSettings = {
     env: 'PGSTREAM_WEBHOOK_PARK_AFTER',
     default: 30_000,
     doc: 'An event that its endpoint has refused for so long while it takes others is parked, and others of its row behind it.',
+  }),
+  parkedScheduleMs: setting(DURATIONS, {
+    env: 'PGSTREAM_WEBHOOK_PARKED_SCHEDULE',
+    default: STANDARD_SCHEDULE_MS,
+    doc: 'Waits between the attempts of a parked event; after the last one it is a dead letter.',
+  }),
+  circuitOpenMs: setting(DURATION_MS, {
+    env: 'PGSTREAM_WEBHOOK_CIRCUIT_OPEN',
+    default: 5_000,
+    doc: 'How long nothing is sent to an endpoint that fails, before one request decides; doubled with each that fails.',
+  }),
+  circuitMaxOpenMs: setting(DURATION_MS, {
+    env: 'PGSTREAM_WEBHOOK_CIRCUIT_MAX_OPEN',
+    default: 300_000,
+    doc: 'The longest time without a request to an endpoint that fails.',
   }),
   disableAfterMs: setting(DURATION_MS, {
     env: 'PGSTREAM_WEBHOOK_DISABLE_AFTER',

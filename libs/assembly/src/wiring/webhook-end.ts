@@ -30,6 +30,8 @@ import { webhookObserver } from './webhook-metrics.ts';
 
 const STORE_SETTING = 'PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_URL';
 const ALLOW_SETTING = 'PGSTREAM_WEBHOOK_ALLOW';
+/** What a parked event waits at least after a timeout or 429. */
+const MIN_AFTER_BUSY_MS = 60_000;
 const MIGRATIONS = fileURLToPath(new URL('../../../../migrations/webhooks', import.meta.url));
 const STORE_RETRY = { initialMs: 500, maxMs: 30_000, maxRetries: null };
 
@@ -55,6 +57,13 @@ export async function kafkaToWebhooks(given: RunContext, deadLetters: DeadLetter
       initialRetryMs: config.webhook.retryInitialMs,
       maxRetryMs: config.webhook.retryMaxMs,
       parkAfterMs: config.webhook.parkAfterMs,
+      parkedMs: config.webhook.parkedScheduleMs,
+      // A schedule that is shorter than that altogether was meant to be.
+      minAfterBusyMs: Math.min(MIN_AFTER_BUSY_MS, Math.max(...config.webhook.parkedScheduleMs)),
+    },
+    circuit: {
+      initialOpenMs: config.webhook.circuitOpenMs,
+      maxOpenMs: config.webhook.circuitMaxOpenMs,
     },
     pollIntervalMs: config.webhook.cacheRefreshMs,
     disableAfterMs: config.webhook.disableAfterMs,
