@@ -11,9 +11,11 @@ import { Arena } from '../faults/arena.ts';
 import { passed, runFault, violationsOf, type FaultResult } from '../faults/run-fault.ts';
 import { Screen } from '../product/screen.ts';
 import { era, steady, Tally } from './era.ts';
+import { soakWebhooks, WEBHOOKS_USAGE } from './webhooks.ts';
 import { growthMib, slopeMibPerHour } from './slope.ts';
 
-const USAGE = 'usage: npm run soak [-- --minutes N] [--seed N] [--json FILE] [--logs DIR]';
+const USAGE = `usage: npm run soak [-- --minutes N] [--seed N] [--json FILE] [--logs DIR]
+       ${WEBHOOKS_USAGE}`;
 const ERA_MS = 60_000;
 /** What a process may grow by, and what a slope of a run that is long enough to have one may be. */
 const GROWTH_MIB = 20;
@@ -132,6 +134,7 @@ function checks({ minutes, tally, results, watch }: Outcome): void {
 
 async function main(): Promise<number> {
   let options: Options;
+  if (process.argv[2] === 'webhooks') return soakWebhooks(process.argv.slice(3));
   try {
     options = optionsOf(process.argv.slice(2));
   } catch (error) {
