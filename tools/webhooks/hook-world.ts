@@ -15,6 +15,8 @@ export interface HookServers {
   readonly broker: string;
   /** What the broker allows at least, such as `6s`: how long the partitions of a dead process wait. */
   readonly sessionTimeout: string;
+  /** Of the notifiers; default times that let a run see second attempts again and again. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** One subscription under observation. */
@@ -266,7 +268,7 @@ export class HookWorld {
 
 function environment(
   name: string,
-  { postgresUrl, broker, sessionTimeout }: HookServers,
+  { postgresUrl, broker, sessionTimeout, settings = FAST }: HookServers,
 ): Record<string, string> {
   return {
     PGSTREAM_KAFKA_SERVERS: broker,
@@ -277,7 +279,7 @@ function environment(
     PGSTREAM_WEBHOOK_SECRET_KEY: 'a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2U=',
     PGSTREAM_WEBHOOK_API_TOKEN: TOKEN,
     PGSTREAM_WEBHOOK_ALLOW: '127.0.0.1',
-    ...FAST,
+    ...settings,
   };
 }
 

@@ -58,7 +58,7 @@ test('a notifier that is killed at each of its points loses nothing and keeps th
     world.load.start();
     await world.end('notifier');
     for (const point of POINTS) {
-      const settings = { PGSTREAM_FAILPOINTS: `${point}:kill:${ONCE.test(point) ? 0 : 20}` };
+      const settings = { PGSTREAM_FAILPOINTS: `${point}:kill:${ONCE.test(point) ? 0 : 5}` };
       const victim = await world.launch('notifier', settings);
       await Promise.all([PROVOKE[point]?.(world, victim), untilKilled(world, victim, point)]);
       if (world.members.includes('visitor')) await world.end('visitor', 'SIGTERM');
@@ -74,10 +74,10 @@ test('a notifier that is killed at each of its points loses nothing and keeps th
   } finally {
     await world.close();
   }
-}, 420_000);
+}, 900_000);
 
 async function untilKilled(world: HookWorld, victim: NotifierProcess, point: string): Promise<void> {
-  const end = await world.absorbEnd(victim, 60_000).catch((cause: unknown) => {
+  const end = await world.absorbEnd(victim, 120_000).catch((cause: unknown) => {
     throw new Error(`${point} was not reached\n${world.logOf(victim.name)}`, { cause });
   });
   if (end !== 'SIGKILL') throw new Error(`${point}: ended with ${end}\n${world.logOf(victim.name)}`);
