@@ -100,6 +100,8 @@ export class SubscriptionLane implements OutgoingSource {
   }
 
   get hasRoom(): boolean {
+    // Once it is stopped what it is offered is nobody's to wait for.
+    if (this.signal.aborted) return true;
     return this.lane.hasRoom && (!this.#context.budget.isFull || this.lane.unsettled === 0);
   }
 
@@ -160,6 +162,8 @@ export class SubscriptionLane implements OutgoingSource {
       else deadline.addEventListener('abort', () => resolve(), { once: true });
     });
     await Promise.race([Promise.all([this.lane.untilIdle(), this.#feeding]), late]);
+    // What it holds counts for the budget of all.
+    this.lane.close();
   }
 
   get hasOutgoing(): boolean {
