@@ -187,9 +187,9 @@ export class HookWorld {
     return subscribed;
   }
 
-  /** It was removed: what was sent until now stays owed, later events are not. */
-  release({ id }: Subscribed): void {
-    this.#releasedAt.set(id, this.load.sent.length);
+  /** It was removed: what was sent before `toIndex` stays owed, later events are not. */
+  release({ id }: Subscribed, toIndex: number): void {
+    this.#releasedAt.set(id, toIndex);
   }
 
   owedTo({ id, fromIndex, wants }: Subscribed): readonly SentEvent[] {
