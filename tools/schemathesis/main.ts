@@ -44,7 +44,8 @@ function main(args: readonly string[]): number {
       '--exclude-path-regex=/test$',
       '--request-timeout=20',
     ],
-    { stdio: 'inherit' },
+    // It keeps what it found beside where it runs.
+    { stdio: 'inherit', cwd: cacheDir() },
   );
   if (error !== undefined) throw error;
   return status ?? 1;
