@@ -24,21 +24,36 @@ export async function measureHookLatency(
   run: string,
   { seconds, endpoints, blackHoles = 0 }: { seconds: number; endpoints: number; blackHoles?: number },
 ): Promise<HookLatency> {
-  await using side = await HookSide.start(world, run, { endpoints, blackHoles });
-  const committedMs = await writeSteadily(world, side.table, (WARM_UP_S + seconds) * COMMITS_PER_S);
-  await waitFor(
-    'the last row everywhere',
-    () => side.arrived.every(({ size }) => size >= committedMs.length),
-    PATIENCE_MS,
-  );
+  const side = await HookSide.start(world, run, { endpoints, blackHoles });
+  try {
+    const committedMs = await writeSteadily(world, side.table, (WARM_UP_S + seconds) * COMMITS_PER_S);
+    await waitFor(
+      'the last row everywhere',
+      () => side.arrived.every(({ size }) => size >= committedMs.length),
+      PATIENCE_MS,
+    );
+    return latencyOf(side.arrived, committedMs);
+  } finally {
+    await side.close();
+  }
+}
+
+function latencyOf(
+  endpoints: readonly ReadonlyMap<number, number>[],
+  committedMs: readonly number[],
+): HookLatency {
   const counted = WARM_UP_S * COMMITS_PER_S;
-  const waits = side.arrived.flatMap((arrived) =>
+  const waits = endpoints.flatMap((arrived) =>
     committedMs
       .slice(counted)
       .map((atMs, i) => Math.max(0, (arrived.get(counted + i + 1) ?? Number.NaN) - atMs)),
   );
-  const sorted = waits.toSorted((a, b) => a - b);
-  return { p50Ms: percentile(sorted, 50), p99Ms: percentile(sorted, 99), maxMs: sorted.at(-1) ?? Number.NaN };
+  const sorted = waits.toSorted((x, y) => x - y);
+  return {
+    p50Ms: percentile(sorted, 50),
+    p99Ms: percentile(sorted, 99),
+    maxMs: sorted.at(-1) ?? Number.NaN,
+  };
 }
 
 /** When each commit was known, by id less one. */

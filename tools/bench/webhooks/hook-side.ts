@@ -77,7 +77,7 @@ export class HookSide {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await this.#product.stopAll();
     await this.#product.run('tear-down', '--slot-only');
     for (const server of this.#servers) {
