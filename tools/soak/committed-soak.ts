@@ -17,6 +17,8 @@ export interface CommittedSoak extends RunFacts {
   readonly records: number;
   readonly kills: number;
   readonly faults: number;
+  /** Written by hand: what became of what the run showed. */
+  readonly notes?: readonly string[];
   /** Resident size of the processes that nobody kills, a point a minute. */
   readonly memory: ReadonlyArray<{
     readonly name: string;
@@ -33,8 +35,9 @@ export function soakParts(): string[] {
   const { measuredOn, minutes, seed, eras, transactions, records, kills, faults, machine } = run;
   return [
     '## The last soak',
-    `${measuredOn}, \`npm run soak -- --minutes ${minutes} --seed ${seed} --json docs/reliability/soak.json\` on ${machine.cores} cores: ${thousands(kills)} kills and ${thousands(faults)} other faults in ${eras} eras of a minute, ${thousands(transactions)} transactions, ${thousands(records)} records. The era that was running is judged when its faults have ended; memory is of processes that live through the whole of it, behind its first third.`,
+    `${measuredOn}, \`npm run soak -- --minutes ${minutes} --seed ${seed} --json docs/reliability/soak.json\` on ${machine.cores} cores: ${thousands(kills)} kills and ${thousands(faults)} other faults in ${eras} eras of a minute, ${thousands(transactions)} transactions, ${thousands(records)} records in the log. Each era is judged by all checks; memory is of processes that live through the whole of it, behind its first third.`,
     checkTable(run.checks),
+    ...(run.notes ?? []),
     ...(run.memory.length === 0 ? [] : [`![Resident size over the soak](${PLOT})`]),
   ];
 }
