@@ -159,9 +159,15 @@ export class HookWorld {
       .join('\n');
   }
 
-  async ask(method: string, path: string, body?: object): Promise<{ status: number; text: string }> {
-    const [member] = [...this.#members.values()];
-    const answer = await fetch(`${member?.apiUrl}${path}`, {
+  /** @param process that is asked; default one of those that are not about to end. */
+  async ask(
+    method: string,
+    path: string,
+    body?: object,
+    process = [...this.#members.values()][0],
+  ): Promise<{ status: number; text: string }> {
+    if (process === undefined) throw new Error('no notifier runs');
+    const answer = await fetch(`${process.apiUrl}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${TOKEN}`,

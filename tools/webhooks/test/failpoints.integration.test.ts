@@ -32,7 +32,8 @@ const PROVOKE: Partial<Record<FailpointName, (world: HookWorld, victim: Notifier
         60_000,
       );
       // It dies before it answers: nobody was promised anything.
-      await world.ask('POST', '/v1/subscriptions', { url: 'http://127.0.0.1:1/' }).catch(() => undefined);
+      const body = { url: 'http://127.0.0.1:1/' };
+      await world.ask('POST', '/v1/subscriptions', body, victim).catch(() => undefined);
     },
   };
 
