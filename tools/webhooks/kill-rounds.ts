@@ -21,7 +21,7 @@ export async function killRounds(world: HookWorld, options: KillOptions): Promis
     if (receiver.name !== 'updates') await world.subscribe(receiver);
     else {
       const filters = [{ operations: ['update'] }];
-      await world.subscribe(receiver, { filters }, ({ operation }) => operation === 'update');
+      await world.subscribe(receiver, { filters }, { wants: ({ operation }) => operation === 'update' });
     }
   }
   world.load.start();

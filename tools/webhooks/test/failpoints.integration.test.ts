@@ -56,10 +56,10 @@ test('a notifier that is killed at each of its points loses nothing and keeps th
       return phase < 2_200 && /[08]-[^-]*$/.test(id) ? 422 : 200;
     });
     await world.subscribe(steady);
-    await world.subscribe(fickle);
+    await world.subscribe(fickle, {}, { isAway: true });
     // What is above its limit is a dead letter: it is owed the rest.
     const large = new Set<string>();
-    await world.subscribe(limited, { maxPayloadBytes: 5_000 }, ({ id }) => !large.has(id));
+    await world.subscribe(limited, { maxPayloadBytes: 5_000 }, { wants: ({ id }) => !large.has(id) });
     world.load.start();
     await world.end('notifier');
     for (const point of POINTS) {
