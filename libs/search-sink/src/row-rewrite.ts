@@ -4,6 +4,7 @@ import { classifyType, convertText } from './document/index.ts';
 import type { Fence } from './fence.ts';
 import { editOlder } from './mass-change.ts';
 import type { TableIndex } from './table-index.ts';
+import { MAX_VERSIONED_SEQ } from './version.ts';
 
 interface Rewrite {
   readonly table: TableIndex;
@@ -22,7 +23,9 @@ export interface FieldEdits {
 
 /**
  * Brings documents up to a change of the table that rewrote rows without row events: constant defaults of new columns,
- * new names, dropped columns. Runs any number of times with the same result, and never touches a newer document.
+ * new names, dropped columns. Runs any number of times with the same result, and never touches a newer document, nor one
+ * that a newer change has edited: such a document has been through this one. One that was written again since, by a replay of
+ * its row, has been through neither, and gets both as they come again.
  * @returns reasons for which documents stay as they are: `renamed` where names were swapped
  */
 export async function rewriteRows(
@@ -33,10 +36,44 @@ export async function rewriteRows(
   const { edits, stale } = editsOf(rewrite);
   if (edits.renames.size + edits.removed.size + edits.defaults.size > 0) {
     const { store, shared } = options;
-    const edit = (source: string) => editFields(source, edits);
-    await editOlder(store, rewrite.table, edit, { fence: rewrite.fence, shared, signal });
+    const { fence, table } = rewrite;
+    const edit = (source: string) => {
+      const edited = isEditedSince(source, fence) ? null : editFields(source, edits);
+      return edited === null ? null : stamped(edited, fence);
+    };
+    await editOlder(store, table, edit, { fence, shared, signal });
   }
   return stale;
+}
+
+const NOTE = '_pgstream';
+/** Of the note: the version of the newest change of the table that edited the document. */
+const SHAPE = 'shape';
+
+/** Whether a change of the table that is not older has edited the document: it has been through this one then. */
+export function isEditedSince(source: string, fence: Fence): boolean {
+  const note = membersOf(source).find(({ name }) => name === NOTE);
+  const shape = note && membersOf(source, note.start).find(({ name }) => name === SHAPE);
+  if (shape === undefined) return false;
+  const version = BigInt(source.slice(shape.start, shape.end));
+  // within a long transaction versions are equal: its changes are made again, as the last one of any other is
+  return version > fence.version || (version === fence.version && fence.seq < MAX_VERSIONED_SEQ);
+}
+
+/** Notes in the document which change of the table it has been through. */
+export function stamped(source: string, { version }: Fence): string {
+  const members = membersOf(source).map(({ name, start, end }) => {
+    const text = source.slice(start, end);
+    return `${JSON.stringify(name)}:${name === NOTE ? withShape(text, version) : text}`;
+  });
+  return `{${members.join(',')}}`;
+}
+
+function withShape(note: string, version: bigint): string {
+  const kept = membersOf(note)
+    .filter(({ name }) => name !== SHAPE)
+    .map(({ name, start, end }) => `${JSON.stringify(name)}:${note.slice(start, end)}`);
+  return `{${[...kept, `"${SHAPE}":${version}`].join(',')}}`;
 }
 
 /** The source with the edits made; `null` where they were made before. Values keep their text. */

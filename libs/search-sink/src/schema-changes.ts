@@ -193,7 +193,12 @@ export class SchemaChanges {
     const found = await this.#tables.find(shape.table_id);
     if (found === null && shape.identity_columns.length === 0) return;
     const table = found ?? (await this.#tables.open(ref, shape.columns, fence.version));
-    if (table.dropped || fence.version < table.version) return;
+    if (table.dropped) return;
+    if (fence.version < table.version) {
+      // It comes again, and with it may have come rows of before it: with the fields that it took away.
+      if (this.#options.handleDdl) await this.#editRows(table, change, fence, signal);
+      return;
+    }
     await this.#renames.rename(table, shape, fence.version);
     if (!this.#options.handleDdl) return;
     await this.#reshape(
@@ -201,13 +206,17 @@ export class SchemaChanges {
       { added: shape.columns, version: fence.version, drain: async () => {} },
       signal,
     );
-    const { fieldOf } = this.#options.functions;
-    const stale = await rewriteRows(
-      { ...this.#options, shared: this.#options.functions.naming.shared },
+    const stale = await this.#editRows(table, change, fence, signal);
+    await this.#stale(table, [...change.stale, ...stale], fence.version, shape.columns);
+  }
+
+  async #editRows(table: TableIndex, change: Altered, fence: Fence, signal: AbortSignal): Promise<string[]> {
+    const { fieldOf, naming } = this.#options.functions;
+    return await rewriteRows(
+      { ...this.#options, shared: naming.shared },
       { table, change, fence, fieldOf },
       signal,
     );
-    await this.#stale(table, [...change.stale, ...stale], fence.version, shape.columns);
   }
 
   /** Maps columns that are new or have changed; a new generation of the index where a field changes its type. */

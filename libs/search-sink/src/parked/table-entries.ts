@@ -3,7 +3,7 @@ import type { SearchStore } from '@pgstream/search-store';
 import type { SchemaChange, ShapeChange } from '@pgstream/wal-event';
 import type { Fence } from '../fence.ts';
 import { forgetFields } from '../generations.ts';
-import { editFields, editsOf } from '../row-rewrite.ts';
+import { editFields, editsOf, isEditedSince, stamped } from '../row-rewrite.ts';
 import type { ParkedEntry, StoredEntry } from './parked-entry.ts';
 import type { ParkedStore } from './parked-store.ts';
 
@@ -54,14 +54,14 @@ export async function removeOlder(
 export async function editOlderEntries(
   parked: ParkedStore,
   change: Altered,
-  options: { readonly fence: Fence; readonly fieldOf: FieldOf },
+  options: EditOptions,
 ): Promise<void> {
   const filters = [{ term: { table_id: change.table.table_id } }];
   for await (const page of pagesOf(parked, filters)) {
     let open = page.filter((entry) => isOlder(entry, options.fence));
     for (let round = 0; open.length > 0 && round < MAX_ROUNDS; round += 1) {
       const advances = open.flatMap((entry) => {
-        const fields = editedFields(entry, change, options.fieldOf);
+        const fields = editedFields(entry, change, options);
         return fields === null ? [] : [{ head: entry, fields: () => fields }];
       });
       const changed = await parked.advance(advances);
@@ -78,21 +78,31 @@ export function tablesOf(change: SchemaChange): string[] {
   });
 }
 
-function editedFields(entry: ParkedEntry, change: Altered, fieldOf: FieldOf): Partial<StoredEntry> | null {
+interface EditOptions {
+  readonly fence: Fence;
+  readonly fieldOf: FieldOf;
+}
+
+function editedFields(
+  entry: ParkedEntry,
+  change: Altered,
+  options: EditOptions,
+): Partial<StoredEntry> | null {
   const { schema, name } = change.table;
-  const document = entry.document === null ? null : editedDocument(entry.document, change, fieldOf);
+  const document = entry.document === null ? null : editedDocument(entry.document, change, options);
   const isRenamed = schema !== entry.schema || name !== entry.table;
   if (document === null && !isRenamed) return null;
   return { schema, table: name, ...(document === null ? {} : { document, edited: true }) };
 }
 
 /** `null` where it is as it should be. */
-function editedDocument(document: string, change: Altered, fieldOf: FieldOf): string | null {
+function editedDocument(document: string, change: Altered, { fence, fieldOf }: EditOptions): string | null {
+  if (isEditedSince(document, fence)) return null;
   const { edits } = editsOf({ change, fieldOf });
   const moved = editFields(document, edits) ?? document;
   // PostgreSQL wrote these values anew, as what, we were not told.
   const edited = forgetFields(moved, change.retyped.map(fieldOf));
-  return edited === document ? null : edited;
+  return edited === document ? null : stamped(edited, fence);
 }
 
 function isOlder({ version, position }: ParkedEntry, fence: Fence): boolean {
