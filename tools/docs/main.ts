@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { openApiPage, pages } from './pages.ts';
+import { pages } from './pages.ts';
 
 const docs = join(import.meta.dirname, '../../docs');
 const check = process.argv.includes('--check');
 const stale: string[] = [];
-for (const [name, text] of [...pages(), await openApiPage()]) {
+for (const [name, text] of pages()) {
   const path = join(docs, name);
   if (!check) write(path, text);
   else if (readOrEmpty(path) !== text) stale.push(`docs/${name}`);

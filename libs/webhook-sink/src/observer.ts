@@ -5,7 +5,6 @@ export type WebhookNotice =
   | 'subscription_disabled'
   | 'lane_detached'
   | 'lane_attached'
-  | 'lane_rewound'
   | 'event_parked'
   | 'event_dead_lettered'
   | 'gap'

@@ -24,10 +24,8 @@ export class OwnLog {
     return log;
   }
 
-  /** @param timeMs of the commits, milliseconds since 1970. */
-  async send(partition: number, records: readonly ChangeRecord[], timeMs = Date.now()): Promise<void> {
-    const timestamp = String(timeMs);
-    const messages = records.map((record) => ({ partition, value: encodeRecord(record), timestamp }));
+  async send(partition: number, records: readonly ChangeRecord[]): Promise<void> {
+    const messages = records.map((record) => ({ partition, value: encodeRecord(record) }));
     await this.#producer.send({ topic: this.name, messages });
   }
 

@@ -10,7 +10,7 @@ export async function statusOf(
     options.cursors.ofSubscription(id),
     options.cursors.gapsOf(id),
     options.retries.parkedCount(id),
-    options.positions.ends(),
+    options.logEnds(),
   ]);
   const here = new Map(
     options.lanes().flatMap((lane) => (lane.subscriptionId === id ? [[lane.partition, lane] as const] : [])),

@@ -116,6 +116,5 @@ function wanted({ context, target }: FeedOptions, batch: RecordBatch, index: num
     Buffer.from(valueAt(batch, index)),
     context.budget,
   );
-  if (!matcher.matches(event.record)) return undefined;
-  return context.isRepeated?.(target.id, event.offset, event.record) === true ? undefined : event;
+  return matcher.matches(event.record) ? event : undefined;
 }

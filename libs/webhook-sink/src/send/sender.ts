@@ -1,16 +1,12 @@
 import type { Buffer } from 'node:buffer';
 import { codeOf } from '@pgstream/failure';
-import type { Dispatcher } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
-import { Agents } from './agents.ts';
-import type { ReceiverTls } from './receiver-tls.ts';
 
 export interface Delivery {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-  /** Of the receiver; default the public authorities, and no certificate of ours. */
-  readonly tls?: ReceiverTls | null;
   /** From the connection to the end of the answer. */
   readonly timeoutMs: number;
 }
@@ -50,12 +46,12 @@ const BUSY = new Set([408, 425, 429, 502, 503, 504]);
 /** POSTs bodies. Redirects are not followed, answers not unpacked, and nothing is called that the guard refuses. */
 export class Sender {
   readonly #guard: AddressGuard;
-  readonly #agents: Agents;
+  readonly #agent: Agent;
   readonly #closing = new AbortController();
 
   constructor({ guard, connectTimeoutMs = 5_000, maxSocketsPerOrigin = 64 }: SenderOptions) {
     this.#guard = guard;
-    this.#agents = new Agents({
+    this.#agent = new Agent({
       connections: maxSocketsPerOrigin,
       pipelining: 1,
       keepAliveTimeout: 30_000,
@@ -68,7 +64,7 @@ export class Sender {
   }
 
   /** Never rejects. */
-  async send({ url, headers, body, tls = null, timeoutMs }: Delivery): Promise<SendResult> {
+  async send({ url, headers, body, timeoutMs }: Delivery): Promise<SendResult> {
     const startedAt = performance.now();
     const since = () => performance.now() - startedAt;
     const fault = this.#guard.urlFault(url);
@@ -78,8 +74,7 @@ export class Sender {
     try {
       const { origin, pathname, search } = new URL(url);
       const path = `${pathname}${search}`;
-      const agent = this.#agents.of(tls);
-      const answer = await agent.request({ origin, path, method: 'POST', headers, body, signal });
+      const answer = await this.#agent.request({ origin, path, method: 'POST', headers, body, signal });
       await discard(answer.body);
       return judged(answer, since());
     } catch (cause) {
@@ -90,7 +85,7 @@ export class Sender {
   /** Requests under way end without an answer. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#agents.destroy();
+    await this.#agent.destroy();
   }
 }
 
