@@ -55,7 +55,7 @@ export class RetryStore {
     const { rows } = await this.#pool.query(
       `SELECT subscription_id::text AS id, log_offset::text AS log_offset, key_hashes, attempts,
          (extract(epoch FROM next_at) * 1000)::float8 AS next_at_ms
-       FROM pgstream.webhook_retry WHERE topic = $1 AND partition = $2 ORDER BY log_offset`,
+       FROM pgstream.webhook_retry WHERE topic = $1 AND partition = $2 ORDER BY webhook_retry.log_offset`,
       [this.#topic, partition],
     );
     return rows.map((row) => ({
