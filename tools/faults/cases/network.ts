@@ -115,17 +115,8 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     group,
     summary: 'Produce requests are reset when a part of them has arrived, five times.',
     expects: resumes,
-    async run(scene) {
-      const { random } = scene;
-      const { producerKafka } = scene.links;
-      const ended = () => producerKafka.proxies.reduce((sum, proxy) => sum + proxy.ended, 0);
-      for (let i = 0; i < 5; i++) {
-        const before = ended();
-        producerKafka.each((proxy) => proxy.resetAfter(random.int(100, 2_000), 'up'));
-        await scene.until('a connection to be reset', () => ended() > before);
-        producerKafka.heal();
-      }
-    },
+    run: async (scene) =>
+      resetMidFrame(scene, scene.links.producerKafka, { times: 5, way: 'up', fromByte: 100 }),
   },
   {
     name: 'kafka-producer-paused',
@@ -160,18 +151,8 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     group,
     summary: 'Answers of brokers to workers are reset when a part of them has arrived, ten times.',
     expects: resumes,
-    async run(scene) {
-      const { random } = scene;
-      const { workerKafka } = scene.links;
-      const ended = () => workerKafka.proxies.reduce((sum, proxy) => sum + proxy.ended, 0);
-      for (let i = 0; i < 10; i++) {
-        const before = ended();
-        workerKafka.each((proxy) => proxy.resetAfter(random.int(1, 2_000), 'down'));
-        await scene.until('a connection to be reset', () => ended() > before);
-        workerKafka.heal();
-        await scene.untilCommitted(2);
-      }
-    },
+    run: async (scene) =>
+      resetMidFrame(scene, scene.links.workerKafka, { times: 10, way: 'down', fromByte: 1, commits: 2 }),
   },
   {
     name: 'kafka-worker-paused',
@@ -257,3 +238,28 @@ export const NETWORK_FAULTS: readonly Fault[] = [
     },
   },
 ];
+
+interface Resets {
+  readonly times: number;
+  /** Requests go up, answers come down. */
+  readonly way: 'up' | 'down';
+  /** Of what goes through after the link is armed, the first at which it may break; within 2,000. */
+  readonly fromByte: number;
+  /** Transactions after each. */
+  readonly commits?: number;
+}
+
+async function resetMidFrame(
+  scene: Scene,
+  links: Scene['links']['producerKafka'],
+  { times, way, fromByte, commits = 0 }: Resets,
+): Promise<void> {
+  const ended = () => links.proxies.reduce((sum, proxy) => sum + proxy.ended, 0);
+  for (let i = 0; i < times; i++) {
+    const before = ended();
+    links.each((proxy) => proxy.resetAfter(scene.random.int(fromByte, 2_000), way));
+    await scene.until('a connection to be reset', () => ended() > before);
+    links.heal();
+    if (commits > 0) await scene.untilCommitted(commits);
+  }
+}
