@@ -5,6 +5,7 @@ import type { PreviousDocument } from './document/index.ts';
 import type { BoundFunctions } from './functions.ts';
 import type { BulkLanes } from './bulk-lanes.ts';
 import type { BulkLane } from './lane.ts';
+import { MovedRows } from './moved-rows.ts';
 import type { SearchObserver } from './observer.ts';
 import type { FreedRow, ParkedKeys, RowOfKey } from './parked/parked-keys.ts';
 import { ParkedRows, type WantedEntry } from './parked/parked-rows.ts';
@@ -17,7 +18,7 @@ import { MAX_VERSIONED_SEQ } from './version.ts';
 
 /** Why {@link RowWriter.write} stopped before a record: what must be done before it goes on with the same record. */
 export type Pause =
-  'done' | 'barrier' | 'table' | 'columns' | 'previous' | 'parked' | 'undecodable' | 'no_key';
+  'done' | 'barrier' | 'table' | 'columns' | 'previous' | 'parked' | 'moved' | 'undecodable' | 'no_key';
 
 const ID = Buffer.from(',"_id":');
 const END = Buffer.from('}}\n');
@@ -44,6 +45,8 @@ interface PlacedRow {
 export class RowWriter {
   readonly reader = new RecordReader();
   readonly previous: PreviousDocuments;
+  /** Of the batch that is being written. */
+  readonly moved = new MovedRows();
   readonly #functions: BoundFunctions;
   readonly #tables: Tables;
   readonly #lanes: BulkLanes;
@@ -69,9 +72,18 @@ export class RowWriter {
   write(batch: RecordBatch, from: number, ticket: Ticket): { at: number; pause: Pause } {
     for (let at = from; at < batch.count; at += 1) {
       const pause = this.#readable(batch, at, ticket);
-      if (pause !== null) return { at, pause };
+      // Whatever is done meanwhile finds the documents as the rows before this one left them.
+      if (pause !== null) return { at, pause: this.moved.any ? 'moved' : pause };
     }
-    return { at: batch.count, pause: 'done' };
+    return { at: batch.count, pause: this.moved.any ? 'moved' : 'done' };
+  }
+
+  /** Once the documents are durable that took their place. */
+  removeMoved(ticket: Ticket): void {
+    for (const { table, id, batch, at } of this.moved.take()) {
+      this.#version.set(batch, at);
+      this.#delete(table, id, batch, { at, ticket });
+    }
   }
 
   /** @throws what is not the format of a record */
@@ -136,6 +148,7 @@ export class RowWriter {
     if (action === ACTION.delete) {
       const id = this.#functions.documentId(reader, 'identity');
       if (id === undefined) return 'no_key';
+      if (this.moved.any && this.moved.has(table, id)) return 'moved';
       if (this.#parked.any && !this.#parked.isLoaded(table, id, false)) return 'parked';
       this.#delete(table, id, batch, { at, ticket });
       return null;
@@ -143,6 +156,8 @@ export class RowWriter {
     const id = this.#functions.documentId(reader, 'columns');
     if (id === undefined) return 'no_key';
     const old = action === ACTION.update ? this.#oldId() : undefined;
+    if (this.moved.any && (this.moved.has(table, id) || (old !== undefined && this.moved.has(table, old))))
+      return 'moved';
     const mayWait = this.#parked.any;
     if (mayWait && !this.#behindRows.isLoaded(table, id, old)) return 'parked';
     let previous: PreviousDocument | undefined;
@@ -154,7 +169,10 @@ export class RowWriter {
     const row = { at, ticket, previous };
     if (mayWait && this.#parked.isParked(table, id))
       return this.#behind({ table, id, batch, at, version: this.#version.value }, old, row);
-    if (old !== undefined && old !== id) this.#delete(table, old, batch, row);
+    if (old !== undefined && old !== id) {
+      if (previous === undefined) this.#delete(table, old, batch, row);
+      else this.moved.add({ table, id: old, batch, at });
+    }
     this.#index(table, id, batch, row);
     return null;
   }

@@ -147,6 +147,7 @@ export class SearchSink implements Sink {
       ticket.fail(this.#fail(cause));
     } finally {
       this.#writer.previous.clear();
+      this.#writer.moved.clear();
       this.#parking.keys.clear();
       this.#lanes.kick();
     }
@@ -186,6 +187,10 @@ export class SearchSink implements Sink {
       case 'parked':
         if (this.#parking.keys.isFlushDue) await this.#keepParked(ticket, signal);
         await this.#parking.fetch(this.#writer, batch, at, signal);
+        return false;
+      case 'moved':
+        await this.#drain(signal);
+        this.#writer.removeMoved(ticket);
         return false;
       case 'undecodable':
       case 'no_key':

@@ -3,8 +3,11 @@ import { createServer, request, type IncomingMessage, type ServerResponse } from
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** What happens to a bulk in place of being forwarded; `hold` waits for `release()` and forwards then. */
-export type Fault = { status: number; body?: string } | 'reset' | 'lost-answer' | 'hold';
+/**
+ * What happens to a bulk in place of being forwarded; `hold` waits for `release()` and forwards then, `only` forwards the
+ * actions whose first line is such and breaks the connection: a bulk is not atomic.
+ */
+export type Fault = { status: number; body?: string } | { only: RegExp } | 'reset' | 'lost-answer' | 'hold';
 
 export interface FaultProxy {
   readonly url: string;
@@ -16,6 +19,13 @@ export interface FaultProxy {
   held(): Promise<void>;
   release(): void;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** The actions of a bulk whose first line is such, each with its source; a line that changes nothing where there are none. */
+function someOf(body: string, only: RegExp): string {
+  const actions = body.match(/\{"delete".*\n|\{"index".*\n.*\n/g) ?? [];
+  const some = actions.filter((action) => only.test(action.slice(0, action.indexOf('\n'))));
+  return some.join('') || '{"delete":{"_index":"none","_id":"none"}}\n';
 }
 
 /** A real search store behind a server that misbehaves on request. Only bulks are touched. */
@@ -55,6 +65,7 @@ export async function faultProxy(target: string): Promise<FaultProxy> {
       isHeld = false;
       await forward(from, body, to, true);
     } else if (fault === undefined) await forward(from, body, to, true);
+    else if ('only' in fault) await forward(from, someOf(body, fault.only), to, false);
     else to.writeHead(fault.status, { 'content-type': 'application/json' }).end(fault.body ?? '{}');
   };
 

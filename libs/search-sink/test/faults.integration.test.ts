@@ -1,6 +1,6 @@
 import { endpoints, waitFor } from '@pgstream/test-kit';
 import { faultProxy } from './fault-proxy.ts';
-import { FakeTable, number as n, rig } from './support.ts';
+import { FakeTable, number as n, rig, writeTo } from './support.ts';
 
 const ORDERS = { id: 'bigint', note: 'text' };
 
@@ -118,6 +118,38 @@ test('while the store is away, accepted bytes stay within the budget; when it is
   await Promise.all(outcomes);
   expect(Object.keys(await r.documents(`${r.schema}.orders`))).toHaveLength(101);
 });
+
+test.each([
+  ['the old document is gone', /delete/, []],
+  ['another row has its key', /"_id":"1"/, [{ id: n(1), note: 'b', big: 'of another row' }]],
+])(
+  'a row whose key changed keeps the value that the log does not repeat through a kill in the middle of a bulk: %s',
+  async (_what, only, rows) => {
+    await using proxy = await faultProxy(endpoints().searchUrl);
+    await using r = rig({ lanes: 1 }, proxy.url);
+    const orders = new FakeTable(r.schema, 'orders', { ...ORDERS, big: 'text' });
+    await r.write([r.log.insert(orders, { id: n(1), note: 'a', big: 'of the row' })]);
+    r.log.commit();
+    const old = { old: { id: n(1) }, unchanged: ['big'] };
+    const moves = [
+      r.log.update(orders, { id: n(7), note: 'a' }, old),
+      ...rows.map((row) => r.log.insert(orders, row)),
+    ];
+    proxy.script.push({ only }, ...Array.from({ length: 10_000 }, () => 'reset' as const));
+    const cut = r.begin(moves);
+    cut.accepted.catch(() => {});
+    cut.settled.catch(() => {});
+    await waitFor('the bulk to be cut', () => (r.counts.get('retried') ?? 0) > 0);
+    await r.sink.close();
+    proxy.script.length = 0;
+    await writeTo(r.newSink(), moves);
+    expect(await r.documents(`${r.schema}.orders`)).toEqual({
+      '7': { id: 7, note: 'a', big: 'of the row' },
+      ...(rows.length > 0 && { '1': { id: 1, note: 'b', big: 'of another row' } }),
+    });
+    expect(r.counts.get('incomplete')).toBeUndefined();
+  },
+);
 
 test('flush resolves when every accepted batch has settled', async () => {
   await using r = rig();
