@@ -42,7 +42,9 @@ function install() {
 /** Everything, tests included, for `npm test`; only what runs for the other commands. */
 function build() {
   const projects =
-    command === 'test' ? [] : ['services/cli', 'services/wal-producer', 'services/search-indexer'];
+    command === 'test'
+      ? []
+      : ['services/cli', 'services/wal-producer', 'services/search-indexer', 'services/webhook-notifier'];
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   if (run(pinnedNode(), [tsc, '-b', ...projects]) !== 0) fail('The build failed: see above.');
 }

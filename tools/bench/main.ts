@@ -11,18 +11,20 @@ import { mainPath, PARTS, type Figures, type Part } from './main-path.ts';
 import { PEERS_USAGE, peersCommand } from './peers/compare-command.ts';
 import { CRASH_USAGE, crashCommand } from './peers/crash-command.ts';
 import { scaleCommand } from './scale/scale-command.ts';
+import { webhooksCommand, WEBHOOKS_USAGE } from './webhooks/webhooks-command.ts';
 
 const USAGE = `usage: npm run bench -- [main-path] [--only ${PARTS.join(' | ')}] [--json FILE]
        npm run bench -- latency [--rates 200,500] [--seconds N] [--json FILE]
        npm run bench -- scale [--quick] [--json FILE]
        npm run bench -- micro [--update] [--json FILE]
+       ${WEBHOOKS_USAGE}
        npm run bench -- all [--json DIRECTORY]
        ${CRASH_USAGE}
        ${PEERS_USAGE}`;
 
 /** Subcommands with a folder of their own: `undefined` for arguments that say nothing known, else what they do. */
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => (() => Promise<Measured>) | undefined>> =
-  { latency: latencyCommand, scale: scaleCommand };
+  { latency: latencyCommand, scale: scaleCommand, webhooks: webhooksCommand };
 
 interface Measured {
   readonly figures: { readonly checks: readonly Check[] };

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 export interface Usage {
   readonly cpuS: number;
   readonly peakRssMb: number;
+  readonly rssMb: number;
 }
 
 const TICKS_PER_S = 100; // sysconf(_SC_CLK_TCK) on Linux
@@ -15,7 +16,12 @@ export function usageOf(pid: number): Usage {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const peakKb = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]);
-  return { cpuS: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S, peakRssMb: peakKb / 1024 };
+  const kb = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
+  return {
+    rssMb: kb / 1024,
+    cpuS: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S,
+    peakRssMb: peakKb / 1024,
+  };
 }
 
 /** CPU seconds that everything on the machine used, for the noise of others. */

@@ -9,6 +9,7 @@ import { Screen, seconds } from '../product/screen.ts';
 import { shop } from './shop.ts';
 import { killOwner, measureLatency, stopOpenSearch, type Workers } from './trials.ts';
 import { verify } from './verify.ts';
+import { webhooks } from './webhooks.ts';
 import { World } from './world.ts';
 
 const NAME = 'demo';
@@ -41,6 +42,7 @@ async function demo(): Promise<void> {
     await measureLatency(world, screen);
     await killOwner(world, workers, screen, 'tenant_us');
     await stopOpenSearch(world, screen, 'tenant_it');
+    await webhooks(world, product, screen);
     await screen.step('every consumer group is caught up', () => untilCaughtUp(world, 120_000));
     await printLag(world, screen);
     await verify(world, screen);

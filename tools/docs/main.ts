@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { pages } from './pages.ts';
+import { openApiPage, pages } from './pages.ts';
 
 const docs = join(import.meta.dirname, '../../docs');
 const check = process.argv.includes('--check');
 const stale: string[] = [];
-for (const [name, text] of pages()) {
+for (const [name, text] of [...pages(), await openApiPage()]) {
   const path = join(docs, name);
   if (!check) write(path, text);
   else if (readOrEmpty(path) !== text) stale.push(`docs/${name}`);

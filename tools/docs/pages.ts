@@ -1,4 +1,5 @@
 import { GROUP_TITLES, METRIC_TABLES, REFUSED_FLAGS, SETTING_TABLE } from '@pgstream/assembly';
+import { openApiDocument } from '@pgstream/webhook-sink';
 import { ERRORS, FAILPOINTS, type ErrorSpec } from '@pgstream/failure';
 import { configTables, knownNameTables, metricsMarkdown } from '@pgstream/service-runtime';
 import { performanceParts, performancePlots } from '../bench/performance-page.ts';
@@ -19,6 +20,11 @@ export function pages(): ReadonlyMap<string, string> {
     ...performancePlots(),
     ...soakPlots(),
   ]);
+}
+
+/** The document of the webhook API, which asks its routes and so takes a moment. */
+export async function openApiPage(): Promise<readonly [string, string]> {
+  return ['openapi.json', `${JSON.stringify(await openApiDocument(), null, 2)}\n`];
 }
 
 function configurationPage(): string {

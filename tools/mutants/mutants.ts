@@ -13,6 +13,7 @@ export interface Mutant {
 
 const SINK = 'libs/search-sink';
 const CONSUMER = 'libs/change-consumer';
+const HOOKS = 'libs/webhook-sink';
 const ROWS = `${SINK}/test/rows.integration.test.ts`;
 const CONSUMING = `${CONSUMER}/test/change-consumer.integration.test.ts`;
 
@@ -130,5 +131,21 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
     test: `${SINK}/src/refresher.test.ts`,
     named: 'what a refresh has failed to show',
+  },
+  {
+    name: 'let a late cursor undo a replay',
+    file: `${HOOKS}/src/store/cursor-store.ts`,
+    from: 'WHERE c.generation = excluded.generation',
+    to: 'WHERE true',
+    test: `${HOOKS}/test/replay.integration.test.ts`,
+    named: 'a worker that owns the partition goes back although another process was asked',
+  },
+  {
+    name: 'replay what retention has taken, in silence',
+    file: `${HOOKS}/src/replay/replay.ts`,
+    from: 'if (hasEarlier || start === 0) return;',
+    to: 'return;',
+    test: `${HOOKS}/test/replay.integration.test.ts`,
+    named: 'what retention has taken, or may have taken, is refused',
   },
 ];

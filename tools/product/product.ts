@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, waitFor, workspaceRoot } from '@pgstream/test-kit';
 
-export type ServiceName = 'wal-producer' | 'search-indexer';
+export type ServiceName = 'wal-producer' | 'search-indexer' | 'webhook-notifier';
 
 /** One process of the product, as an operator would start it: its build, settings by variables, a log file. */
 export interface RunningService {

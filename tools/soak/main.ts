@@ -14,8 +14,10 @@ import { Screen } from '../product/screen.ts';
 import type { CommittedSoak } from './committed-soak.ts';
 import { era, steady, Tally } from './era.ts';
 import { byMinute, growthMib, slopeMibPerHour } from './slope.ts';
+import { soakWebhooks, WEBHOOKS_USAGE } from './webhooks.ts';
 
-const USAGE = 'usage: npm run soak [-- --minutes N] [--seed N] [--json FILE] [--logs DIR]';
+const USAGE = `usage: npm run soak [-- --minutes N] [--seed N] [--json FILE] [--logs DIR]
+       ${WEBHOOKS_USAGE}`;
 const ERA_MS = 60_000;
 /** What a process may grow by, and what a slope of a run that is long enough to have one may be. */
 const GROWTH_MIB = 20;
@@ -153,6 +155,7 @@ function checks({ minutes, tally, results, watch }: Outcome): void {
 
 async function main(): Promise<number> {
   let options: Options;
+  if (process.argv[2] === 'webhooks') return soakWebhooks(process.argv.slice(3));
   try {
     options = optionsOf(process.argv.slice(2));
   } catch (error) {

@@ -29,5 +29,14 @@ export type {
   ListedDeadLetter,
   ShownDeadLetter,
 } from './operations/dead-letters/letter-book.ts';
+export { openWebhooks, Webhooks } from './operations/webhooks/webhooks.ts';
+export type {
+  NewSubscription,
+  ReplayFrom,
+  ShownAttempt,
+  ShownLetter,
+  ShownStatus,
+  ShownSubscription,
+} from '@pgstream/webhook-sink';
 export type { LagRow } from './wiring/group-lag.ts';
 export { runStandalone, type StandaloneOptions } from './run-standalone.ts';

@@ -1,6 +1,6 @@
 import { PipelineError } from '@pgstream/failure';
 import { Cluster, LogReader, type KafkaConnectionOptions } from '@pgstream/kafka-client';
-import type { RecordBatch } from '@pgstream/wal-event';
+import { positionAt, type Lsn, type RecordBatch } from '@pgstream/wal-event';
 import { BatchFiller } from './batch-filler.ts';
 import { Builder } from './builder-pool.ts';
 import { ConsumedLane } from './consumed-lane.ts';
@@ -22,6 +22,18 @@ export interface PartitionChunk {
   readonly logStart: number;
 }
 
+/** What is known of one record without its values. */
+export interface RecordPlace {
+  readonly offset: number;
+  readonly epoch: number;
+  readonly commitLsn: Lsn;
+  /** Milliseconds since 1970. */
+  readonly commitTimeMs: number;
+}
+
+/** Of one look at a single record. */
+const LOOK_BYTES = 64 * 1024;
+
 /**
  * Reads partitions from any offset, beside the group and without committing anything: for consumers of our own that are
  * behind it. What a record has to wait for in another partition is not waited for here.
@@ -42,28 +54,62 @@ export class PartitionReader {
 
   /** @throws {PipelineError} KAFKA_UNREACHABLE, KAFKA_RECORDS_CORRUPT, KAFKA_CODEC_UNSUPPORTED */
   async read(partition: number, offset: number): Promise<PartitionChunk> {
-    return await this.#asking(async () => {
-      const records = await this.#reader.recordsFrom(partition, BigInt(offset), this.#maxBytes);
-      if (records !== undefined) return this.#chunk(partition, offset, records);
-      const logStart = Number(await this.#reader.startOffset(partition));
-      // Beyond the end there is nothing, and nothing to read on from either.
-      const from = Math.max(offset, logStart);
-      const first =
-        from === logStart
-          ? await this.#reader.recordsFrom(partition, BigInt(from), this.#maxBytes)
-          : undefined;
-      if (first === undefined) return { batch: new Builder(0, 1), nextOffset: from, logStart: from };
-      return this.#chunk(partition, from, first);
-    });
+    return await this.#asking(() => this.#read(partition, offset, this.#maxBytes));
   }
 
   /** Where each partition ends now: the offset that its next record gets. */
   async ends(): Promise<ReadonlyMap<number, number>> {
+    return await this.#ofEach((partition) => this.#reader.endOffset(partition));
+  }
+
+  /** The oldest offset of each partition that retention has left. */
+  async starts(): Promise<ReadonlyMap<number, number>> {
+    return await this.#ofEach((partition) => this.#reader.startOffset(partition));
+  }
+
+  /** Of each partition the first offset whose record was committed at `timeMs` (since 1970) or later, else its end. */
+  async offsetsAt(timeMs: number): Promise<ReadonlyMap<number, number>> {
+    return await this.#ofEach(
+      async (partition) =>
+        (await this.#reader.offsetAt(partition, timeMs)) ?? (await this.#reader.endOffset(partition)),
+    );
+  }
+
+  /** The first record at `offset` or behind it, heartbeats apart; `undefined` where there is none. */
+  async recordAt(partition: number, offset: number): Promise<RecordPlace | undefined> {
+    return await this.#asking(async () => {
+      for (let from = offset; ;) {
+        // oxlint-disable-next-line no-await-in-loop -- what follows is known only from what is here
+        const { batch, nextOffset } = await this.#read(partition, from, LOOK_BYTES);
+        if (batch.count > 0) {
+          const { commitLsn } = positionAt(batch, 0);
+          const commitTimeMs = batch.commitTimesMs[0] ?? 0;
+          return { offset: batch.offsets?.[0] ?? from, epoch: batch.epoch, commitLsn, commitTimeMs };
+        }
+        if (nextOffset <= from) return undefined;
+        from = nextOffset;
+      }
+    });
+  }
+
+  async #read(partition: number, offset: number, maxBytes: number): Promise<PartitionChunk> {
+    const records = await this.#reader.recordsFrom(partition, BigInt(offset), maxBytes);
+    if (records !== undefined) return this.#chunk(partition, offset, records);
+    const logStart = Number(await this.#reader.startOffset(partition));
+    // Beyond the end there is nothing, and nothing to read on from either.
+    const from = Math.max(offset, logStart);
+    const first =
+      from === logStart ? await this.#reader.recordsFrom(partition, BigInt(from), maxBytes) : undefined;
+    if (first === undefined) return { batch: new Builder(0, 1), nextOffset: from, logStart: from };
+    return this.#chunk(partition, from, first);
+  }
+
+  async #ofEach(ask: (partition: number) => Promise<bigint>): Promise<ReadonlyMap<number, number>> {
     return await this.#asking(async () => {
       await this.#cluster.refresh();
       const partitions = Array.from({ length: this.#cluster.partitionCount }, (_, partition) => partition);
-      const ends = await Promise.all(partitions.map((partition) => this.#reader.endOffset(partition)));
-      return new Map(ends.map((end, partition) => [partition, Number(end)]));
+      const offsets = await Promise.all(partitions.map(ask));
+      return new Map(offsets.map((offset, partition) => [partition, Number(offset)]));
     });
   }
 

@@ -48,12 +48,31 @@ export const FAILPOINTS = {
   'search.truncated': 'the documents of a truncated table are gone, the record was not settled',
   'search.drop-saved': 'the state says dropped, the index is still there',
 
+  // From the slot to webhooks, without Kafka
+  'webhook.keeping': 'events for those who are behind are about to be written to the store',
+  'webhook.kept': 'events for those who are behind are in the store, their batch was not settled',
+
   // Keys that the search store refuses
   'parked.creating': 'documents were refused, their keys are about to be parked',
   'parked.created': 'refused keys are parked, nothing of their bulk was settled',
   'parked.held': 'changes behind parked keys are durable, their batch was not settled',
   'parked.resolved': 'entries of deleted keys are gone, the batch of the deletes was not settled',
   'parked.released': 'parked documents were written, their entries are still there',
+
+  // Into webhooks
+  'webhook.claimed': 'a partition was claimed, its cursors were not read yet',
+  'webhook.sending': 'one delivery is about to be sent',
+  'webhook.answered': 'an endpoint answered, nothing of that was noted',
+  'webhook.parking': 'an event is about to be parked',
+  'webhook.parked': 'an event is parked, its cursor has not passed it',
+  'webhook.parked-answered': 'an endpoint took a parked event, its row is still there',
+  'webhook.given-up': 'a dead letter is durable, its event was not settled',
+  'webhook.detaching': 'a circuit opened, what is not settled is about to be let go of',
+  'webhook.attaching': 'a subscription has read up to the live reading, and is about to join it',
+  'webhook.cursors-before': 'cursors moved, none of them is stored',
+  'webhook.cursors-after': 'cursors are stored, what waits for them was not settled',
+  'webhook.released': 'deliveries of a released partition have ended, its cursors are not stored',
+  'webhook.subscribed': 'a subscription is stored, whoever made it was not told',
 
   // Into a file
   'ndjson.appended': 'lines were appended to the file, and not synced',

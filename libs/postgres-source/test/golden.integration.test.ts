@@ -1,10 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readMigrations } from '@pgstream/postgres-client';
-import { endpoints, waitFor } from '@pgstream/test-kit';
+import {
+  endpoints,
+  named,
+  Normaliser,
+  parseTree,
+  repaired,
+  textOf,
+  waitFor,
+  type TreeObject,
+} from '@pgstream/test-kit';
 import { DDL_PREFIX, valueAt } from '@pgstream/wal-event';
 import { PostgresSource, SchemaHistory } from '../src/index.ts';
-import { named, Normaliser, parseTree, repaired, textOf, type TreeObject } from './golden-form.ts';
 import { splitScript } from './golden-script.ts';
 import { SlotDatabase } from './slot-database.ts';
 

@@ -7,6 +7,15 @@ export {
   type Comparison,
 } from './oracle/compare-table.ts';
 export { readDocuments, type FieldText } from './oracle/read-documents.ts';
+export {
+  named,
+  Normaliser,
+  parseTree,
+  repaired,
+  textOf,
+  type Tree,
+  type TreeObject,
+} from './golden/golden-form.ts';
 export { endpoints, uniqueName, type Endpoints } from './endpoints.ts';
 export {
   kafkaJars,

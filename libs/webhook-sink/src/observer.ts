@@ -5,6 +5,7 @@ export type WebhookNotice =
   | 'subscription_disabled'
   | 'lane_detached'
   | 'lane_attached'
+  | 'lane_rewound'
   | 'event_parked'
   | 'event_dead_lettered'
   | 'gap'

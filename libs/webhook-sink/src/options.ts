@@ -1,11 +1,13 @@
 import { DEFAULT_CIRCUIT, type CircuitOptions } from './deliver/circuit.ts';
 import { DEFAULT_LIMITS, type DeliveryContext, type DeliveryLimits } from './deliver/delivery-context.ts';
+import { AttemptLog } from './deliver/attempt-log.ts';
 import { EventBudget } from './deliver/log-event.ts';
 import { DEFAULT_SCHEDULE, type ScheduleOptions } from './deliver/schedule.ts';
 import { Slots } from './deliver/slots.ts';
 import type { LogSource } from './log-source.ts';
 import type { WebhookObserver } from './observer.ts';
 import type { Sender } from './send/sender.ts';
+import type { AttemptStore } from './store/attempt-store.ts';
 import type { CursorStore } from './store/cursor-store.ts';
 import type { RetryStore } from './store/retry-store.ts';
 import type { SubscriptionStore } from './store/subscription-store.ts';
@@ -15,6 +17,7 @@ export interface WebhookSinkOptions {
   readonly subscriptions: SubscriptionStore;
   readonly cursors: CursorStore;
   readonly retries: RetryStore;
+  readonly attempts: AttemptStore;
   readonly log: LogSource;
   readonly sender: Sender;
   /** Requests in flight over all subscriptions. */
@@ -31,6 +34,8 @@ export interface WebhookSinkOptions {
   readonly limits?: Partial<DeliveryLimits>;
   /** How long cursors may wait for company before they are stored. Default 200. */
   readonly flushIntervalMs?: number;
+  /** How long attempts wait for company before they are stored. Default 1000. */
+  readonly attemptIntervalMs?: number;
   /** How often it is looked whether subscriptions changed. Default 1000. */
   readonly pollIntervalMs?: number;
   /** A subscription without a success for so long is disabled. Default 5 days. */
@@ -39,6 +44,8 @@ export interface WebhookSinkOptions {
   readonly confirmedTo?: (partition: number) => number | undefined;
   /** Whether the group still counts us in. */
   readonly ownsLanes?: () => Promise<boolean>;
+  /** See {@link DeliveryContext.isRepeated}. */
+  readonly isRepeated?: DeliveryContext['isRepeated'];
   /** The sink cannot go on. */
   readonly onFailed: (cause: unknown) => void;
 }
@@ -51,11 +58,16 @@ export function contextOf(options: WebhookSinkOptions, onProgress: () => void): 
     log: options.log,
     cursors: options.cursors,
     retries: options.retries,
+    attempts: new AttemptLog({
+      add: (attempts) => options.attempts.add(attempts),
+      ...(options.attemptIntervalMs === undefined ? {} : { intervalMs: options.attemptIntervalMs }),
+    }),
     budget: new EventBudget(options.maxHeldBytes ?? 64 * 1024 * 1024),
     readers: new Slots(options.maxReaders ?? 4),
     schedule: { ...DEFAULT_SCHEDULE, ...options.schedule },
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     observer: options.observer ?? {},
+    ...(options.isRepeated === undefined ? {} : { isRepeated: options.isRepeated }),
     onProgress,
   };
 }

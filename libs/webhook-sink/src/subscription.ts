@@ -1,3 +1,5 @@
+import type { ReceiverTls } from './send/receiver-tls.ts';
+
 export const OPERATIONS = ['insert', 'update', 'delete', 'truncate', 'ddl', 'message'] as const;
 /** `ddl` is a schema change; `message` is what applications write with pg_logical_emit_message. */
 export type Operation = (typeof OPERATIONS)[number];
@@ -60,8 +62,11 @@ export interface Subscription {
   readonly maxInFlight: number;
   readonly ratePerSecond: number | null;
   readonly timeoutMs: number;
+  /** Bytes of a body; what is larger is not sent and becomes a dead letter. `null`: no limit. */
+  readonly maxPayloadBytes: number | null;
   /** Sent with every delivery. */
   readonly headers: Readonly<Record<string, string>>;
+  readonly tls: ReceiverTls | null;
   readonly state: SubscriptionState;
   readonly stateReason: string;
   /** Milliseconds since 1970; `null`: the last delivery succeeded. */

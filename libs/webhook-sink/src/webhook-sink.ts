@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { failpoint } from '@pgstream/failure';
 import { ACTION, valueAt, type BatchOutcome, type RecordBatch, type Sink } from '@pgstream/wal-event';
 import { CursorKeeper } from './deliver/cursor-keeper.ts';
 import type { DeliveryContext } from './deliver/delivery-context.ts';
@@ -30,6 +31,13 @@ export interface LaneStatus {
   readonly parked: number;
 }
 
+export interface StoredLane {
+  /** Everything before it is settled, and the store knows. */
+  readonly cursor: number;
+  /** Its endpoint takes events. */
+  readonly isWorking: boolean;
+}
+
 /**
  * Delivers the records of a partitioned log to HTTP endpoints. A batch is settled when every subscription that keeps up
  * has it behind its stored cursor; one that does not keep up reads the log for itself and holds nothing back.
@@ -42,6 +50,7 @@ export class WebhookSink implements Sink {
   readonly #keeper: CursorKeeper;
   readonly #subscribers: Subscribers;
   readonly #closing = new AbortController();
+  #isRefreshing = false;
   #poll: NodeJS.Timeout | undefined;
 
   constructor(options: WebhookSinkOptions) {
@@ -53,6 +62,7 @@ export class WebhookSink implements Sink {
       intervalMs: options.flushIntervalMs ?? 200,
       signal: this.#closing.signal,
       onOvertaken: (partition) => void this.#overtaken(partition),
+      onRewound: () => this.#refreshSoon(),
       onFailed,
     });
     this.#context = contextOf(options, () => this.#keeper.schedule());
@@ -108,6 +118,7 @@ export class WebhookSink implements Sink {
     clearTimeout(this.#poll);
     await this.#subscribers.stop(signal);
     await this.#keeper.flush(signal);
+    await this.#context.attempts.flush();
   }
 
   async revoke(partition: number): Promise<void> {
@@ -115,6 +126,7 @@ export class WebhookSink implements Sink {
     if (owned === undefined) return;
     const deadline = AbortSignal.timeout(REVOKE_TIMEOUT_MS);
     await Promise.all([...owned.lanes.values()].map((lane) => lane.stop(deadline)));
+    failpoint?.('webhook.released');
     // Where that fails, the next owner reads again what was settled since the last write.
     await this.#keeper.flush(deadline).catch(() => {});
     owned.abandon();
@@ -128,6 +140,7 @@ export class WebhookSink implements Sink {
     await this.#subscribers.stop(this.#closing.signal);
     for (const owned of this.#partitions.values()) owned.abandon();
     this.#partitions.clear();
+    await this.#context.attempts.close();
     await this.#options.sender.close();
   }
 
@@ -136,6 +149,24 @@ export class WebhookSink implements Sink {
     return [...this.#partitions.values()].flatMap((owned) =>
       [...owned.lanes.values()].map((lane) => statusOf(lane, owned)),
     );
+  }
+
+  /** Of the lanes of one partition, by subscription. */
+  storedCursors(partition: number): ReadonlyMap<string, StoredLane> {
+    const lanes = this.#partitions.get(partition)?.lanes ?? new Map<string, SubscriptionLane>();
+    return new Map(
+      [...lanes].map(([id, { lane, endpoint }]) => [
+        id,
+        { cursor: lane.flushedCursor, isWorking: endpoint.circuitState === 'closed' },
+      ]),
+    );
+  }
+
+  /** Lanes that hold back what is before `endOffset`, and settle nothing, read for themselves from here on. */
+  leaveStalled(partition: number, endOffset: number): void {
+    for (const lane of this.#partitions.get(partition)?.attached ?? []) {
+      if (lane.lane.cursor < endOffset && lane.isStalled) lane.leaveLive();
+    }
   }
 
   /** Bytes of events that are held, over all lanes. */
@@ -162,7 +193,11 @@ export class WebhookSink implements Sink {
     if (maybe.length === 0) return undefined;
     const at = { offset, commitTimeMs: batch.commitTimesMs[index] ?? 0, origin: this.#context.topic };
     const event = new LogEvent(at, Buffer.from(valueAt(batch, index)), this.#context.budget);
-    const lanes = maybe.filter(({ endpoint }) => endpoint.matcher.matches(event.record));
+    const { isRepeated } = this.#context;
+    const lanes = maybe.filter(
+      ({ id, endpoint }) =>
+        endpoint.matcher.matches(event.record) && isRepeated?.(id, offset, event.record) !== true,
+    );
     return lanes.length === 0 ? undefined : { event, lanes };
   }
 
@@ -199,6 +234,16 @@ export class WebhookSink implements Sink {
       for (const { lane } of owned.attached) if (lane.unsettled === 0) lane.pass(confirmedTo);
       this.#keeper.schedule();
     }
+  }
+
+  /** A replay by another process, noticed before the next look at the version. */
+  #refreshSoon(): void {
+    if (this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    this.#subscribers
+      .refresh()
+      .catch((cause: unknown) => this.#fail(cause))
+      .finally(() => (this.#isRefreshing = false));
   }
 
   /** Another process claimed the partition: rightly, when the group has given it away. */

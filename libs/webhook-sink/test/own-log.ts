@@ -24,8 +24,10 @@ export class OwnLog {
     return log;
   }
 
-  async send(partition: number, records: readonly ChangeRecord[]): Promise<void> {
-    const messages = records.map((record) => ({ partition, value: encodeRecord(record) }));
+  /** @param timeMs of the commits, milliseconds since 1970. */
+  async send(partition: number, records: readonly ChangeRecord[], timeMs = Date.now()): Promise<void> {
+    const timestamp = String(timeMs);
+    const messages = records.map((record) => ({ partition, value: encodeRecord(record), timestamp }));
     await this.#producer.send({ topic: this.name, messages });
   }
 

@@ -7,7 +7,7 @@ import {
   type PostgresPool,
 } from '@pgstream/postgres-client';
 import { endpoints, uniqueName } from '@pgstream/test-kit';
-import { SecretBox, type SubscriptionSpec } from '../src/index.ts';
+import { defaultSpec, SecretBox, type SubscriptionSpec } from '../src/index.ts';
 
 export const MIGRATIONS = join(__dirname, '../../../migrations/webhooks');
 export const SECRET_KEY = 'a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2U=';
@@ -50,19 +50,5 @@ async function poolOf(url: string): Promise<PostgresPool> {
 }
 
 export function spec(url: string, changes: Partial<SubscriptionSpec> = {}): SubscriptionSpec {
-  return {
-    url,
-    description: '',
-    origin: 'v1',
-    legacy: null,
-    format: 'standard',
-    filters: [],
-    ordering: 'key',
-    maxInFlight: 4,
-    ratePerSecond: null,
-    timeoutMs: 15_000,
-    headers: {},
-    secrets: [],
-    ...changes,
-  };
+  return { ...defaultSpec(url, 15_000), ...changes };
 }

@@ -3,6 +3,7 @@ import { runPipeline } from '@pgstream/pipeline';
 import type { BatchOutcome } from '@pgstream/wal-event';
 import {
   AddressGuard,
+  AttemptStore,
   CursorStore,
   RetryStore,
   Sender,
@@ -27,6 +28,7 @@ const FAST = {
   },
   pollIntervalMs: 100,
   flushIntervalMs: 50,
+  attemptIntervalMs: 50,
 };
 
 /** A consumer, a pipeline and a sink on one log and one store, as a process has them. */
@@ -36,6 +38,7 @@ export class Worker {
   readonly subscriptions: SubscriptionStore;
   readonly cursors: CursorStore;
   readonly retries: RetryStore;
+  readonly attempts: AttemptStore;
   readonly reader: PartitionReader;
   readonly #source: ChangeConsumer;
   readonly #stop = new AbortController();
@@ -48,6 +51,7 @@ export class Worker {
     this.subscriptions = new SubscriptionStore(store.pool, store.box);
     this.cursors = new CursorStore(store.pool, log.name);
     this.retries = new RetryStore(store.pool, log.name);
+    this.attempts = new AttemptStore(store.pool, log.name);
     this.reader = new PartitionReader({ connection: connection(), topic: log.name });
     this.#source = new ChangeConsumer({
       connection: connection(),
@@ -65,6 +69,7 @@ export class Worker {
       subscriptions: this.subscriptions,
       cursors: this.cursors,
       retries: this.retries,
+      attempts: this.attempts,
       log: this.reader,
       sender: new Sender({
         guard: new AddressGuard({ allow: ['127.0.0.0/8'], httpsOnly: false, setting: 'ALLOW' }),

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { buildProgram, runCli } from './cli.ts';
@@ -135,4 +137,48 @@ test('replay of a file that is no recording: exit code 78', async () => {
   const { context, err } = contextOf();
   expect(await runCli(['replay', __filename], context)).toBe(78);
   expect(err()).toContain('RECORDING_UNREADABLE');
+});
+
+const HOOKS = ['--webhook-api-url=http://127.0.0.1:1', '--webhook-api-token=a-token-of-this-test'];
+
+test.each([
+  ['no token', ['webhooks', 'ls', '--webhook-api-url=http://127.0.0.1:1'], 'PGSTREAM_WEBHOOK_API_TOKEN'],
+  ['a URL that is none', ['webhooks', 'ls', '--webhook-api-url=ftp://h'], '--webhook-api-url'],
+  ['a removal by accident', ['webhooks', 'rm', 'a', ...HOOKS], '--yes'],
+  ['a replay from nowhere', ['webhooks', 'replay', 'a', ...HOOKS], '--time, --lsn, --offset, --beginning'],
+  ['a replay from two places', ['webhooks', 'replay', 'a', '--beginning', '--lsn=0/1', ...HOOKS], 'one of'],
+  ['an offset without a partition', ['webhooks', 'replay', 'a', '--offset=7', ...HOOKS], 'as 0:1200'],
+  ['a filter that is no JSON', ['webhooks', 'add', 'http://h', '--filter={', ...HOOKS], 'a filter is JSON'],
+  ['a header without a name', ['webhooks', 'add', 'http://h', '--header=secret', ...HOOKS], '"Name: value"'],
+  ['a limit that is none', ['webhooks', 'dead-letters', '--limit=0', ...HOOKS], 'from 1 on'],
+  ['letters that are not named', ['webhooks', 'dead-letters', 'retry', ...HOOKS], '--subscription, or --all'],
+  ['letters lost by accident', ['webhooks', 'dead-letters', 'discard', '1', ...HOOKS], '--yes'],
+])('webhooks: %s: exit code 78 and a message', async (_what, argv, words) => {
+  const { context, err } = contextOf();
+  expect(await runCli(argv, context)).toBe(78);
+  const message = err();
+  expect(message).toContain(words);
+  expect(message).not.toContain('secret');
+});
+
+test('webhooks: an API that does not answer is exit code 1, and the message says where it was looked for', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  server.close();
+  await once(server, 'close');
+  const { context, err, out } = contextOf();
+  const flags = [`--webhook-api-url=${url}/`, '--webhook-api-token=a-token-of-this-test'];
+  expect(await runCli(['webhooks', 'ls', ...flags], context)).toBe(1);
+  const message = err();
+  expect(message).toContain('WEBHOOK_API_UNREACHABLE');
+  expect(message).toContain(`${url}: ECONNREFUSED`);
+  const env = { PGSTREAM_WEBHOOK_API_TOKEN: 'a-token-of-this-test' };
+  const other = contextOf({ ...env, PGSTREAM_WEBHOOK_SUBSCRIPTION_SERVER_ADDRESS: ':2' });
+  expect(await runCli(['webhooks', 'status', 'abc', '--json'], other.context)).toBe(1);
+  expect(JSON.parse(other.out())).toMatchObject({
+    error: { code: 'WEBHOOK_API_UNREACHABLE', message: expect.stringContaining('http://localhost:2') },
+  });
+  expect(out()).toBe('');
 });

@@ -9,6 +9,7 @@ import { addRefusedCommands } from './commands/refused.ts';
 import { addReplay } from './commands/replay.ts';
 import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
+import { addWebhooks } from './commands/webhooks/webhooks.ts';
 import { addTearDown } from './commands/tear-down.ts';
 import { addSettingFlags } from './flags.ts';
 import { Printer } from './output/printer.ts';
@@ -67,6 +68,7 @@ export function buildProgram(context: CliContext, done: { exitCode: number }): C
     addLag,
     addTearDown,
     addDeadLetters,
+    addWebhooks,
     addReplay,
     addRefusedCommands,
   ]) {

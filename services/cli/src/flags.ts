@@ -10,15 +10,16 @@ const ROUTE_URLS = [
 ];
 
 /** Settings that only some commands have as flags; all others are set by file or environment. */
-export type FlagGroup = 'log' | 'postgres' | 'admin' | 'run' | 'kafka' | 'search';
+export type FlagGroup = 'log' | 'postgres' | 'admin' | 'run' | 'kafka' | 'search' | 'webhooks';
 
 const GROUPS: Readonly<Record<FlagGroup, (path: string) => boolean>> = {
   log: (path) => path.startsWith('log.'),
   postgres: (path) => path === 'postgres.url' || path === 'postgres.slotName',
   admin: (path) => path === 'postgres.adminUrl',
-  run: (path) => !path.startsWith('log.') && path !== 'postgres.adminUrl',
+  run: (path) => !path.startsWith('log.') && path !== 'postgres.adminUrl' && path !== 'webhook.apiUrl',
   kafka: (path) => path.startsWith('kafka.'),
   search: (path) => path.startsWith('search.'),
+  webhooks: (path) => path === 'webhook.apiUrl' || path === 'webhook.token',
 };
 
 interface FlagSpec {

@@ -1,64 +1,8 @@
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { endpoints, waitFor } from '@pgstream/test-kit';
-import { Lab, removeTopic, type Running } from './product.ts';
+import { apiOf, Hook, post } from './hook.ts';
+import { Lab, removeTopic } from './product.ts';
 
 const TOKEN = 'a-token-of-this-test';
-
-interface Delivery {
-  readonly path: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
-/** Any HTTP server that notes what it is sent. */
-class Hook {
-  readonly got: Delivery[] = [];
-  readonly #server: Server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
-    request.on('end', () => {
-      this.got.push({ path: request.url ?? '', headers: request.headers, body });
-      response.end();
-    });
-  });
-
-  static async listen(): Promise<Hook> {
-    const hook = new Hook();
-    await new Promise<void>((resolve) => hook.#server.listen(0, '127.0.0.1', resolve));
-    return hook;
-  }
-
-  url(path: string): string {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on TCP
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}${path}`;
-  }
-
-  at(path: string): Delivery[] {
-    return this.got.filter((one) => one.path === path);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-}
-
-async function apiOf(running: Running): Promise<string> {
-  await running.says('webhook API listens');
-  const line =
-    (running.stdout + running.stderr).split('\n').find((one) => one.includes('webhook API listens')) ?? '';
-  return /"url":"([^"]+)"/.exec(line)?.[1] ?? '';
-}
-
-const post = async (url: string, body: unknown, headers: Record<string, string> = {}) => {
-  const answer = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
-  });
-  return { status: answer.status, text: await answer.text() };
-};
 
 test('the article: rows, TRUNCATE and schema changes of a database reach those who subscribed', async () => {
   await using lab = await Lab.open();

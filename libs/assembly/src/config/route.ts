@@ -28,15 +28,11 @@ function severalTargets(targets: readonly TargetName[]): string {
 }
 
 function joinFaults(source: SourceName | null, target: TargetName | undefined): readonly string[] {
-  if (target === 'webhooks' && source === 'postgres') return [WEBHOOKS_NEED_KAFKA];
   if (source !== 'kafka') return [];
   if (target === 'kafka') return ['source and target cannot both be Kafka'];
   // Partitions have an order of their own each, so a file could not tell what it holds already.
   return target === 'ndjson' ? ['the target ndjson needs PostgreSQL as its source'] : [];
 }
-
-const WEBHOOKS_NEED_KAFKA =
-  'webhooks are delivered from Kafka in this version: run one process with --target kafka, and this one with --source kafka (PGSTREAM_KAFKA_READER_SERVERS)';
 
 const NO_TARGET =
   'no target is configured: set PGSTREAM_OPENSEARCH_STORE_URL (--opensearch-url), PGSTREAM_ELASTICSEARCH_STORE_URL, PGSTREAM_KAFKA_WRITER_SERVERS (--target kafka), PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_URL (--target webhooks), PGSTREAM_NDJSON_FILE (--file) or PGSTREAM_STDOUT_WRITER_ENABLED (--target stdout)';
@@ -99,16 +95,9 @@ function targetFaults(config: PgstreamConfig, target: TargetName): readonly stri
 }
 
 function webhookFaults({ webhook }: PgstreamConfig): readonly string[] {
-  return [
-    ...(webhook.storeUrl === null
-      ? ['the target is webhooks: PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_URL is needed']
-      : []),
-    ...(webhook.secretKeys === null
-      ? [
-          'the target is webhooks: PGSTREAM_WEBHOOK_SECRET_KEY is needed; make one with: openssl rand -base64 32',
-        ]
-      : []),
-  ];
+  return webhook.storeUrl === null
+    ? ['the target is webhooks: PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_URL is needed']
+    : [];
 }
 
 /** The cluster to index into, whichever of the two variables names it. */

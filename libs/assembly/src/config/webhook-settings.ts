@@ -9,6 +9,7 @@ import {
   optional,
   setting,
   TEXT,
+  url,
   type Kind,
 } from '@pgstream/service-runtime';
 
@@ -20,6 +21,25 @@ const KEYS: Kind<readonly string[]> = list(
   /^(?:[0-9a-f]{64}|[A-Za-z0-9+/]{43}=)$/i,
   '32 bytes in base64 or hex (openssl rand -base64 32); several separated by commas, the first one seals',
 );
+
+/** The schedule that Standard Webhooks recommends: about 75 hours. */
+const [MINUTE_MS, HOUR_MS] = [60_000, 3_600_000];
+const STANDARD_SCHEDULE_MS = [
+  5_000,
+  5 * MINUTE_MS,
+  30 * MINUTE_MS,
+  ...[2, 5, 10, 14, 20, 24].map((hours) => hours * HOUR_MS),
+];
+
+const DURATIONS: Kind<readonly number[]> = {
+  accepts: 'durations separated by commas or space, such as 5s,5m,2h',
+  parse: (text) => {
+    const parts = text.split(/[\s,]+/).filter((part) => part !== '');
+    if (parts.length === 0) throw new Error('none');
+    return parts.map((part) => DURATION_MS.parse(part));
+  },
+  format: (durations) => durations.map((duration) => DURATION_MS.format(duration)).join(','),
+};
 
 export const webhookSettings = {
   storeUrl: optional(TEXT, {
@@ -35,12 +55,18 @@ export const webhookSettings = {
   }),
   secretKeys: optional(KEYS, {
     env: 'PGSTREAM_WEBHOOK_SECRET_KEY',
-    doc: 'Seals the secrets and headers of subscriptions in the store. To replace it, put the new key in front of the old one.',
+    doc: 'Seals the secrets and headers of subscriptions in the store; without it subscriptions have neither. To replace it, put the new key in front of the old one.',
     sensitive: true,
+  }),
+  apiUrl: optional(url('http', 'https'), {
+    env: 'PGSTREAM_WEBHOOK_API_URL',
+    flags: ['--webhook-api-url'],
+    doc: 'Where `pgstream webhooks` finds the API. Unset: at the port of PGSTREAM_WEBHOOK_SUBSCRIPTION_SERVER_ADDRESS on this machine.',
   }),
   token: optional(matching(/^\S{16,}$/, 'at least 16 characters without space'), {
     env: 'PGSTREAM_WEBHOOK_API_TOKEN',
-    doc: 'Bearer token of the API. Without it /v1 is not served.',
+    flags: ['--webhook-api-token'],
+    doc: 'Bearer token of the API. Without it /v1 is not served. As a flag it can be seen in the list of processes.',
     sensitive: true,
   }),
   legacyOpen: setting(BOOLEAN, {
@@ -82,6 +108,11 @@ export const webhookSettings = {
     default: 64 * 2 ** 20,
     doc: 'Upper bound of the bytes of events that are read and not delivered, over all subscriptions.',
   }),
+  keepBytes: setting(BYTES, {
+    env: 'PGSTREAM_WEBHOOK_KEEP_BYTES',
+    default: 2 ** 30,
+    doc: 'Without Kafka: what is kept in the store for subscriptions that are behind, over all of them. Beyond it the oldest is given up, and each of them that wanted it gets a gap.',
+  }),
   workerCount: setting(count(1, 100_000), {
     env: `${NOTIFIER}_WORKER_COUNT`,
     yaml: ['target.webhooks.notifier.worker_count'],
@@ -110,6 +141,21 @@ export const webhookSettings = {
     env: 'PGSTREAM_WEBHOOK_PARK_AFTER',
     default: 30_000,
     doc: 'An event that its endpoint has refused for so long while it takes others is parked, and others of its row behind it.',
+  }),
+  parkedScheduleMs: setting(DURATIONS, {
+    env: 'PGSTREAM_WEBHOOK_PARKED_SCHEDULE',
+    default: STANDARD_SCHEDULE_MS,
+    doc: 'Waits between the attempts of a parked event; after the last one it is a dead letter.',
+  }),
+  circuitOpenMs: setting(DURATION_MS, {
+    env: 'PGSTREAM_WEBHOOK_CIRCUIT_OPEN',
+    default: 5_000,
+    doc: 'How long nothing is sent to an endpoint that fails, before one request decides; doubled with each that fails.',
+  }),
+  circuitMaxOpenMs: setting(DURATION_MS, {
+    env: 'PGSTREAM_WEBHOOK_CIRCUIT_MAX_OPEN',
+    default: 300_000,
+    doc: 'The longest time without a request to an endpoint that fails.',
   }),
   disableAfterMs: setting(DURATION_MS, {
     env: 'PGSTREAM_WEBHOOK_DISABLE_AFTER',

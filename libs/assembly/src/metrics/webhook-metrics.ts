@@ -43,7 +43,7 @@ export const WEBHOOK_METRICS = {
   },
   pgstream_webhook_lag_records: {
     type: 'gauge',
-    help: 'Offsets between the cursors of this worker and where it has read to.',
+    help: 'Offsets between the cursors of this worker and where it has read to. Without Kafka: bytes of WAL.',
     labels: ['subscription'],
   },
   pgstream_webhook_lag_seconds: {
@@ -64,6 +64,11 @@ export const WEBHOOK_METRICS = {
   pgstream_webhook_held_bytes: {
     type: 'gauge',
     help: 'Bytes of events that are read and not settled, over all subscriptions.',
+    labels: [],
+  },
+  pgstream_webhook_kept_bytes: {
+    type: 'gauge',
+    help: 'Without Kafka: bytes of records in the store that subscriptions which are behind have not had yet.',
     labels: [],
   },
   pgstream_webhook_requests_in_flight: {

@@ -29,8 +29,8 @@ async function fromPostgres(context: RunContext, route: Route, stdout: Writable)
       return await (await searchEnd()).postgresToSearch(context, postgres);
     case 'ndjson':
       return { source: postgres.source, sink: await openFile(context) };
-    case 'webhooks': // refused with the settings
-      throw new PipelineError('CONFIG_INVALID', { detail: 'Webhooks need Kafka as their source.' });
+    case 'webhooks':
+      return await (await import('./direct-webhook-end.ts')).postgresToWebhooks(context, postgres);
     case 'stdout':
       return { source: postgres.source, sink: new StreamSink(stdout) };
     default:

@@ -11,7 +11,11 @@ import {
 import type { DeadLetterStore } from '@pgstream/wal-event';
 import {
   AddressGuard,
+  AttemptStore,
   CursorStore,
+  DEFAULT_MAX_IN_FLIGHT,
+  OriginalSubscriptions,
+  RequestStore,
   RetryStore,
   SecretBox,
   Sender,
@@ -19,6 +23,7 @@ import {
   SubscriptionStore,
   WebhookApi,
   WebhookSink,
+  type LogPositions,
 } from '@pgstream/webhook-sink';
 import { applicationName } from '../database.ts';
 import type { Joined } from '../run-route.ts';
@@ -30,6 +35,8 @@ import { webhookObserver } from './webhook-metrics.ts';
 
 const STORE_SETTING = 'PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_URL';
 const ALLOW_SETTING = 'PGSTREAM_WEBHOOK_ALLOW';
+/** What a parked event waits at least after a timeout or 429. */
+const MIN_AFTER_BUSY_MS = 60_000;
 const MIGRATIONS = fileURLToPath(new URL('../../../../migrations/webhooks', import.meta.url));
 const STORE_RETRY = { initialMs: 500, maxMs: 30_000, maxRetries: null };
 
@@ -41,26 +48,22 @@ export function webhookGroup(groupId: string): string {
 /** Webhooks as the target of what comes out of Kafka, with their API. */
 export async function kafkaToWebhooks(given: RunContext, deadLetters: DeadLetterStore): Promise<Joined> {
   const context = inOwnGroup(given);
-  const parts = await openParts(context);
   const { config } = context;
+  const topic = config.kafka.topic.name;
+  const parts = await openParts(context, topic);
+  const log = new PartitionReader({ connection: kafkaConnection(config, 'reader'), topic });
+  context.defer('log reader of the webhooks', async () => log.close());
+  const logEnds = () => log.ends();
+  await takeOverOriginal(context, parts, { logEnds, setting: 'PGSTREAM_KAFKA_READER_SERVERS' });
+  const cursors = new CursorStore(parts.pool, topic);
   const sink: WebhookSink = new WebhookSink({
     ...parts,
-    topic: config.kafka.topic.name,
-    log: parts.reader,
-    slots: new Slots(config.webhook.workerCount),
-    version: context.version,
+    ...deliveryOf(context),
+    cursors,
+    log,
     observer: webhookObserver(context, () => sink),
-    maxHeldBytes: config.webhook.maxQueueBytes,
-    schedule: {
-      initialRetryMs: config.webhook.retryInitialMs,
-      maxRetryMs: config.webhook.retryMaxMs,
-      parkAfterMs: config.webhook.parkAfterMs,
-    },
-    pollIntervalMs: config.webhook.cacheRefreshMs,
-    disableAfterMs: config.webhook.disableAfterMs,
     confirmedTo: (partition) => source.confirmedTo(partition),
     ownsLanes: () => source.ownsLanes(),
-    onFailed: (cause) => context.fail(cause),
   });
   const source = kafkaSource(context, deadLetters, {
     // Where a subscription begins is in its cursors.
@@ -70,35 +73,96 @@ export async function kafkaToWebhooks(given: RunContext, deadLetters: DeadLetter
     onAssigned: (partitions) => sink.assign(partitions),
   });
   await sink.start();
-  await openApi(context, sink, parts);
+  await openApi(context, sink, { ...parts, cursors, positions: log });
   context.health.addReadiness('kafka', () =>
     source.counts.assignments > 0 ? null : 'has not joined the group yet',
   );
   return { source, sink };
 }
 
-type Parts = Awaited<ReturnType<typeof openParts>>;
+export type WebhookParts = Awaited<ReturnType<typeof openParts>>;
 
-async function openParts(context: RunContext) {
-  const { config, defer } = context;
-  const { webhook, kafka } = config;
+/** What is the same whether the events come out of Kafka or out of the slot. @param topic names the log in the store */
+export async function openParts(context: RunContext, topic: string) {
+  const { webhook } = context.config;
   const guard = guardOf(webhook);
   const box = new SecretBox(webhook.secretKeys ?? [], 'PGSTREAM_WEBHOOK_SECRET_KEY');
+  if (webhook.secretKeys === null) {
+    context.log.warn(
+      'PGSTREAM_WEBHOOK_SECRET_KEY is not set: subscriptions with a secret or headers are refused',
+    );
+  }
   const pool = await openStore(context);
-  const topic = kafka.topic.name;
-  const reader = new PartitionReader({ connection: kafkaConnection(config, 'reader'), topic });
-  defer('log reader of the webhooks', async () => reader.close());
   return {
+    topic,
     guard,
-    reader,
+    pool,
+    requests: new RequestStore(pool, box),
     subscriptions: new SubscriptionStore(pool, box),
-    cursors: new CursorStore(pool, topic),
     retries: new RetryStore(pool, topic),
+    attempts: new AttemptStore(pool, topic),
     sender: new Sender({ guard }),
   };
 }
 
-async function openApi(context: RunContext, sink: WebhookSink, parts: Parts): Promise<void> {
+/** How deliveries are made, as the settings say. */
+export function deliveryOf(context: RunContext) {
+  const { webhook } = context.config;
+  return {
+    slots: new Slots(webhook.workerCount),
+    version: context.version,
+    maxHeldBytes: webhook.maxQueueBytes,
+    schedule: {
+      initialRetryMs: webhook.retryInitialMs,
+      maxRetryMs: webhook.retryMaxMs,
+      parkAfterMs: webhook.parkAfterMs,
+      parkedMs: webhook.parkedScheduleMs,
+      // A schedule that is shorter than that altogether was meant to be.
+      minAfterBusyMs: Math.min(MIN_AFTER_BUSY_MS, Math.max(...webhook.parkedScheduleMs)),
+    },
+    circuit: { initialOpenMs: webhook.circuitOpenMs, maxOpenMs: webhook.circuitMaxOpenMs },
+    pollIntervalMs: webhook.cacheRefreshMs,
+    disableAfterMs: webhook.disableAfterMs,
+    onFailed: (cause: unknown) => context.fail(cause),
+  };
+}
+
+export type LogEnds = () => Promise<ReadonlyMap<number, number>>;
+
+/**
+ * Subscriptions of the original, once; they begin where the log ends now.
+ * @param setting names the server of the log.
+ */
+export async function takeOverOriginal(
+  context: RunContext,
+  { pool, topic }: WebhookParts,
+  { logEnds, setting }: { readonly logEnds: LogEnds; readonly setting: string },
+): Promise<void> {
+  const { log, config } = context;
+  const originals = new OriginalSubscriptions(pool);
+  if (!(await originals.areThere())) return;
+  const next = await startWithRetry(
+    context,
+    { part: 'log', policy: STORE_RETRY, setting, rules: POSTGRES_RULES },
+    logEnds,
+  );
+  const taken = await originals.takeOver({
+    start: { topic, next },
+    timeoutMs: config.webhook.clientTimeoutMs,
+    maxInFlight: DEFAULT_MAX_IN_FLIGHT,
+  });
+  if (taken === undefined) return;
+  log.info(taken, 'subscriptions of pgstream.webhook_subscriptions taken over');
+  if (taken.unusable > 0)
+    log.warn(taken, 'some have no usable URL: they are disabled, see GET /v1/subscriptions');
+}
+
+/** @param parts with the cursors and the places of the log */
+export async function openApi(
+  context: RunContext,
+  sink: WebhookSink,
+  parts: WebhookParts & { readonly cursors: CursorStore; readonly positions: LogPositions },
+): Promise<void> {
   const { config, log, defer, version } = context;
   const { webhook } = config;
   const api = new WebhookApi({
@@ -110,8 +174,6 @@ async function openApi(context: RunContext, sink: WebhookSink, parts: Parts): Pr
     idleTimeoutMs: webhook.writeTimeoutMs,
     defaultTimeoutMs: webhook.clientTimeoutMs,
     version,
-    topic: config.kafka.topic.name,
-    logEnds: () => parts.reader.ends(),
     refresh: () => sink.refresh(),
     lanes: () => sink.status(),
     onUnexpected: (cause) => log.error({ err: cause }, 'a request to the webhook API failed'),

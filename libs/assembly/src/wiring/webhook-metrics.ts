@@ -5,6 +5,7 @@ import type { RunContext } from '../runtime/run-context.ts';
 
 const ROUTINE: ReadonlySet<WebhookNotice> = new Set<WebhookNotice>([
   'lane_attached',
+  'lane_rewound',
   'subscription_recovered',
 ]);
 
@@ -14,6 +15,7 @@ const NOTICES: Readonly<Record<WebhookNotice, string>> = {
   subscription_disabled: 'a subscription was disabled',
   lane_detached: 'a subscription reads the log by itself from here on',
   lane_attached: 'a subscription has caught up',
+  lane_rewound: 'a subscription was moved back by request',
   event_parked: 'an event was put aside, to be delivered later',
   event_dead_lettered: 'an event was given up: see GET /v1/dead-letters',
   gap: 'events were lost to retention before they could be delivered',
@@ -22,10 +24,20 @@ const NOTICES: Readonly<Record<WebhookNotice, string>> = {
   ownership_lost: 'another worker moves the cursors of this partition',
 };
 
-/** @param sink is there from the first scrape on. */
-export function webhookObserver(context: RunContext, sink: () => WebhookSink): WebhookObserver {
+/**
+ * @param sink is there from the first scrape on.
+ * @param keptBytes of records in the store; without Kafka only.
+ */
+export function webhookObserver(
+  context: RunContext,
+  sink: () => WebhookSink,
+  keptBytes: () => number = () => 0,
+): WebhookObserver {
   const metrics = createMetrics(WEBHOOK_METRICS, context.registry);
-  context.onScrape(() => sample(metrics, sink()));
+  context.onScrape(() => {
+    sample(metrics, sink());
+    metrics.pgstream_webhook_kept_bytes.set(keptBytes());
+  });
   return {
     attempted: (subscription, outcome, durationMs) => {
       metrics.pgstream_webhook_attempts_total.inc({ subscription, outcome });

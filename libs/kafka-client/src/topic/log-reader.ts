@@ -35,6 +35,12 @@ export class LogReader {
     return await this.#offset(partition, EARLIEST);
   }
 
+  /** The first offset whose record has this time, milliseconds since 1970, or a later one; `undefined` without one. */
+  async offsetAt(partition: number, timeMs: number): Promise<bigint | undefined> {
+    const offset = await this.#offset(partition, BigInt(timeMs));
+    return offset < 0n ? undefined : offset;
+  }
+
   /** The partition's batches from the newest back to the oldest, each fetched when it is asked for. */
   async *backwards(partition: number): AsyncGenerator<FetchedBatch> {
     const [start, end] = await Promise.all([this.startOffset(partition), this.endOffset(partition)]);

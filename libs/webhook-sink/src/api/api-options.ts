@@ -1,6 +1,9 @@
+import type { LogPositions } from '../replay/log-positions.ts';
 import type { AddressGuard } from '../send/address-guard.ts';
 import type { Sender } from '../send/sender.ts';
+import type { AttemptStore } from '../store/attempt-store.ts';
 import type { CursorStore } from '../store/cursor-store.ts';
+import type { RequestStore } from '../store/request-store.ts';
 import type { RetryStore } from '../store/retry-store.ts';
 import type { SubscriptionStore } from '../store/subscription-store.ts';
 import type { LaneStatus } from '../webhook-sink.ts';
@@ -21,15 +24,14 @@ export interface WebhookApiOptions {
   readonly subscriptions: SubscriptionStore;
   readonly cursors: CursorStore;
   readonly retries: RetryStore;
+  readonly attempts: AttemptStore;
+  readonly requests: RequestStore;
   readonly guard: AddressGuard;
   readonly sender: Sender;
-  /** Where the log ends, by partition. */
-  readonly logEnds: () => Promise<ReadonlyMap<number, number>>;
+  readonly positions: LogPositions;
   /** Makes this process deliver by what was changed, before the answer goes out. */
   readonly refresh: () => Promise<void>;
   /** Lanes of this process. */
   readonly lanes: () => readonly LaneStatus[];
   readonly onUnexpected: (cause: unknown) => void;
 }
-
-export const DEFAULT_MAX_IN_FLIGHT = 4;

@@ -1,8 +1,16 @@
 import { Buffer } from 'node:buffer';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchema,
+  RouteShorthandOptions,
+} from 'fastify';
+import { defaultSpec } from '../default-spec.ts';
 import { secretFault } from '../wire/signature.ts';
-import { DEFAULT_MAX_IN_FLIGHT, type WebhookApiOptions } from './api-options.ts';
+import type { WebhookApiOptions } from './api-options.ts';
 import { headerFault } from './checks.ts';
+import { SUBSCRIBED, UNSUBSCRIBED } from './legacy-schemas.ts';
 import { faultOf, Problem } from './problems.ts';
 
 const LETTERS: Readonly<Record<string, string>> = {
@@ -38,36 +46,36 @@ export async function legacyRoutes(
       throw new Problem(401, 'the bearer token of PGSTREAM_WEBHOOK_API_TOKEN is needed on this address');
     }
   });
-  server.post('/subscribe', async (request, reply) => {
+  server.post('/subscribe', described(SUBSCRIBED), async (request, reply) => {
     const body = parse(request.body, options);
     const { url, schema, table, eventTypes, secret, headers } = body;
     await subscriptions.subscribe(
       {
-        url,
-        description: '',
+        ...defaultSpec(url, options.defaultTimeoutMs),
         origin: 'legacy',
         legacy: { schema, table, eventTypes },
         format: 'pgstream',
-        filters: [],
-        ordering: 'key',
-        maxInFlight: DEFAULT_MAX_IN_FLIGHT,
-        ratePerSecond: null,
-        timeoutMs: options.defaultTimeoutMs,
+        maxPayloadBytes: null,
         headers,
         secrets: secret === undefined ? [] : [secret],
       },
-      { topic: options.topic, next: await options.logEnds() },
+      { topic: options.topic, next: await options.positions.ends() },
     );
     await refresh();
     return say(reply, 201, null);
   });
-  server.post('/unsubscribe', async (request, reply) => {
+  server.post('/unsubscribe', described(UNSUBSCRIBED), async (request, reply) => {
     const { url, schema, table } = members(request.body);
     await subscriptions.unsubscribe(url, schema, table);
     await refresh();
     return say(reply, 200, null);
   });
   refuseOtherMethods(server);
+}
+
+/** For the document alone: what comes is looked at by {@link members}, whose words are the original's. */
+function described(schema: FastifySchema): RouteShorthandOptions {
+  return { schema, validatorCompiler: () => () => true };
 }
 
 function answerAsTheOriginal(server: FastifyInstance, onUnexpected: (cause: unknown) => void): void {
@@ -87,6 +95,7 @@ function refuseOtherMethods(server: FastifyInstance): void {
     server.route({
       method: ['GET', 'PUT', 'PATCH', 'DELETE'],
       url,
+      schema: { hide: true },
       handler: (_request, reply) =>
         say(reply.header('allow', 'OPTIONS, POST'), 405, { message: 'Method Not Allowed' }),
     });

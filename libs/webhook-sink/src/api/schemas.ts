@@ -1,15 +1,24 @@
-import { Type, type Static } from '@sinclair/typebox';
-import { BODY_FORMATS, COMPARISONS, OPERATIONS, ORDERINGS } from '../subscription.ts';
+import { Type, type SchemaOptions, type Static, type TSchema } from '@sinclair/typebox';
+import { BODY_FORMATS, COMPARISONS, OPERATIONS, ORDERINGS, type ConditionValue } from '../subscription.ts';
 
 const NAME = Type.String({ minLength: 1, maxLength: 200 });
-const oneOf = <const T extends readonly string[]>(options: T) =>
-  Type.Unsafe<T[number]>({ type: 'string', enum: [...options] });
+export const oneOf = <const T extends readonly string[]>(names: T, options: SchemaOptions = {}) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: [...names], ...options });
+/** By its name, under which the document has it once. */
+export const refTo = <T extends TSchema>(schema: T) => Type.Unsafe<Static<T>>({ $ref: `${schema.$id}#` });
+export const UUID = Type.String({ pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' });
+export const LETTER_ID = Type.String({ pattern: '^[0-9]{1,18}$' });
 
-const ConditionValue = Type.Unsafe<string | number | boolean>({
-  oneOf: [{ type: 'string', maxLength: 1000 }, { type: 'number' }, { type: 'boolean' }],
+// No alternatives: the validator turns numbers into texts and back until one fits, and here each of them does.
+const SCALAR = { type: ['string', 'number', 'boolean'], maxLength: 1000 };
+const ConditionValues = Type.Unsafe<ConditionValue | ConditionValue[]>({
+  ...SCALAR,
+  type: [...SCALAR.type, 'array'],
+  items: SCALAR,
+  maxItems: 100,
 });
 
-const FilterBody = Type.Object(
+export const FilterBody = Type.Object(
   {
     schema: Type.Optional(NAME),
     table: Type.Optional(NAME),
@@ -21,9 +30,7 @@ const FilterBody = Type.Object(
           {
             column: NAME,
             op: oneOf(COMPARISONS),
-            value: Type.Unsafe<Static<typeof ConditionValue> | Static<typeof ConditionValue>[]>({
-              anyOf: [ConditionValue, { type: 'array', items: ConditionValue, maxItems: 100 }],
-            }),
+            value: ConditionValues,
           },
           { additionalProperties: false },
         ),
@@ -31,15 +38,29 @@ const FilterBody = Type.Object(
       ),
     ),
   },
-  { additionalProperties: false },
+  {
+    $id: 'Filter',
+    additionalProperties: false,
+    description: 'All that it names must hold. Without `operations`: rows and TRUNCATE.',
+    examples: [{ schema: 'public', table: 'orders*', operations: ['insert', 'update'] }],
+  },
 );
 
-const SECRET = Type.String({ maxLength: 200 });
+const SECRET = { maxLength: 200 };
+/** Certificates and key in PEM. */
+const PEM = Type.Optional(Type.String({ minLength: 1, maxLength: 65_536 }));
+const ReceiverTlsBody = Type.Object({ ca: PEM, cert: PEM, key: PEM }, { additionalProperties: false });
+
 const FIELDS = {
   url: Type.String({ minLength: 1, maxLength: 2000 }),
   description: Type.String({ maxLength: 500 }),
   format: oneOf(BODY_FORMATS),
-  filters: Type.Array(FilterBody, { maxItems: 50 }),
+  filters: Type.Unsafe<Static<typeof FilterBody>[]>({
+    type: 'array',
+    items: refTo(FilterBody),
+    maxItems: 50,
+    description: 'An event comes when any of them matches; none: every row change and TRUNCATE.',
+  }),
   ordering: oneOf(ORDERINGS),
   maxInFlight: Type.Integer({ minimum: 1, maximum: 100 }),
   ratePerSecond: Type.Unsafe<number | null>({
@@ -48,41 +69,110 @@ const FIELDS = {
     maximum: 100_000,
   }),
   timeoutMs: Type.Integer({ minimum: 100, maximum: 60_000 }),
+  /** Bytes of a body. */
+  maxPayloadBytes: Type.Unsafe<number | null>({
+    type: ['integer', 'null'],
+    minimum: 1_024,
+    maximum: 100 * 1024 * 1024,
+  }),
+  /** Is in no answer. */
+  tls: Type.Union([ReceiverTlsBody, Type.Null()]),
   headers: Type.Record(Type.String({ pattern: '^[A-Za-z0-9-]{1,100}$' }), Type.String({ maxLength: 2000 }), {
     maxProperties: 50,
   }),
 };
 
 /** PATCH: what is not named stays as it is. */
-export const SubscriptionPatch = Type.Partial(Type.Object(FIELDS), { additionalProperties: false });
+export const SubscriptionPatch = Type.Partial(Type.Object(FIELDS), {
+  $id: 'SubscriptionPatch',
+  additionalProperties: false,
+  description: 'What is not named stays as it is.',
+  examples: [{ maxInFlight: 8, ratePerSecond: null }],
+});
 export type SubscriptionPatch = Static<typeof SubscriptionPatch>;
 
 export const NewSubscription = Type.Object(
   {
     ...Type.Partial(Type.Object(FIELDS)).properties,
     url: FIELDS.url,
-    /** One that the receiver has already; otherwise one is made. */
-    secret: Type.Optional(SECRET),
-    /** `false`: deliveries carry no signature. */
-    signed: Type.Optional(Type.Boolean()),
+    secret: Type.Optional(
+      Type.String({ ...SECRET, description: 'One that the receiver has already; otherwise one is made.' }),
+    ),
+    signed: Type.Optional(Type.Boolean({ description: '`false`: deliveries carry no signature.' })),
   },
-  { additionalProperties: false },
+  {
+    $id: 'NewSubscription',
+    additionalProperties: false,
+    examples: [
+      { url: 'https://example.com/hook', filters: [{ table: 'orders', operations: ['insert', 'ddl'] }] },
+    ],
+  },
 );
 export type NewSubscription = Static<typeof NewSubscription>;
 
 export const RotateSecret = Type.Object(
   {
-    secret: Type.Optional(SECRET),
-    /** For so long the old secrets sign too. Default a day. */
-    overlapSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 7 * 86_400 })),
+    secret: Type.Optional(Type.String({ ...SECRET, description: 'Otherwise one is made.' })),
+    overlapSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 7 * 86_400,
+        description: 'For so long the old secrets sign too. Default a day.',
+      }),
+    ),
   },
-  { additionalProperties: false },
+  { $id: 'RotateSecret', additionalProperties: false, examples: [{ overlapSeconds: 3600 }] },
 );
 
-export const IdParams = Type.Object({
-  id: Type.String({ pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' }),
-});
-export const LetterParams = Type.Object({ id: Type.String({ pattern: '^[0-9]{1,18}$' }) });
+const OFFSET = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const PARTITION = Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 });
+const closed = { additionalProperties: false };
+
+export const ReplayRequest = Type.Object(
+  {
+    from: Type.Union([
+      Type.Object(
+        { time: Type.String({ format: 'date-time', description: 'Of the commit.' }) },
+        { ...closed, title: 'From a time' },
+      ),
+      Type.Object(
+        {
+          lsn: Type.String({ pattern: '^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$', description: 'Of the commit.' }),
+          epoch: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              description: 'That the LSN belongs to. Default: the newest in the log.',
+            }),
+          ),
+        },
+        { ...closed, title: 'From an LSN' },
+      ),
+      Type.Object(
+        {
+          offsets: Type.Array(Type.Object({ partition: PARTITION, offset: OFFSET }, closed), {
+            minItems: 1,
+            maxItems: 10_000,
+          }),
+        },
+        { ...closed, title: 'From offsets, in these partitions only' },
+      ),
+      Type.Object({ beginning: Type.Literal(true) }, { ...closed, title: 'All that the log still has' }),
+    ]),
+  },
+  {
+    $id: 'ReplayRequest',
+    ...closed,
+    examples: [
+      { from: { time: '2026-11-21T09:00:00Z' } },
+      { from: { lsn: '16/B374D848' } },
+      { from: { offsets: [{ partition: 0, offset: 1200 }] } },
+      { from: { beginning: true } },
+    ],
+  },
+);
+
+export const IdParams = Type.Object({ id: UUID });
+export const LetterParams = Type.Object({ id: LETTER_ID });
 
 const LIMIT = Type.Optional(Type.Integer({ minimum: 1, maximum: 500, default: 100 }));
 export const PageQuery = Type.Object({ limit: LIMIT, after: Type.Optional(IdParams.properties.id) });
@@ -90,4 +180,9 @@ export const LetterQuery = Type.Object({
   limit: LIMIT,
   after: Type.Optional(LetterParams.properties.id),
   subscription: Type.Optional(IdParams.properties.id),
+});
+export const AttemptQuery = Type.Object({
+  limit: LIMIT,
+  after: Type.Optional(LetterParams.properties.id),
+  status: Type.Optional(oneOf(['delivered', 'failed'])),
 });

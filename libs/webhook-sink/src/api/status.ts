@@ -10,7 +10,7 @@ export async function statusOf(
     options.cursors.ofSubscription(id),
     options.cursors.gapsOf(id),
     options.retries.parkedCount(id),
-    options.logEnds(),
+    options.positions.ends(),
   ]);
   const here = new Map(
     options.lanes().flatMap((lane) => (lane.subscriptionId === id ? [[lane.partition, lane] as const] : [])),

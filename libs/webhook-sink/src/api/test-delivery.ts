@@ -7,7 +7,7 @@ import type { WebhookApiOptions } from './api-options.ts';
 
 /** One request of type `pgstream.test`, at once and once, signed as deliveries are. @returns what became of it. */
 export async function sendTest(subscription: Subscription, { sender, version }: WebhookApiOptions) {
-  const { url, headers, secrets, format, timeoutMs } = subscription;
+  const { url, headers, secrets, format, timeoutMs, tls } = subscription;
   const id = `msg_test-${randomUUID()}`;
   const time = new Date();
   const timestampS = Math.floor(time.getTime() / 1000);
@@ -22,6 +22,7 @@ export async function sendTest(subscription: Subscription, { sender, version }: 
   const result = await sender.send({
     url,
     body,
+    tls,
     timeoutMs,
     headers: {
       ...headers,

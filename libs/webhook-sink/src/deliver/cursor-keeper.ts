@@ -1,3 +1,4 @@
+import { failpoint } from '@pgstream/failure';
 import type { CursorRow } from '../store/cursor-store.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import type { OwnedPartition } from './owned-partition.ts';
@@ -11,6 +12,8 @@ export interface CursorKeeperOptions {
   readonly signal: AbortSignal;
   /** Somebody else moves the cursors of this partition now. */
   readonly onOvertaken: (partition: number) => void;
+  /** Cursors were moved back by request: their lanes are to begin again there. */
+  readonly onRewound: () => void;
   readonly onFailed: (cause: unknown) => void;
 }
 
@@ -57,15 +60,22 @@ export class CursorKeeper {
     if (moved.length > 0) {
       const { cursors, observer } = this.#options.context();
       const rows = moved.map(({ row }) => row);
-      const overtaken = new Set(
-        await patiently({ observer, notice: 'store_retrying', signal }, () => cursors.save(rows)),
+      failpoint?.('webhook.cursors-before');
+      const { overtaken, rewound } = await patiently({ observer, notice: 'store_retrying', signal }, () =>
+        cursors.save(rows),
       );
+      failpoint?.('webhook.cursors-after');
       for (const { lane, row } of moved) {
-        if (overtaken.has(row.partition)) continue;
+        const isRewound = rewound.some(
+          ({ subscriptionId, partition }) =>
+            subscriptionId === row.subscriptionId && partition === row.partition,
+        );
+        if (isRewound || overtaken.includes(row.partition)) continue;
         lane.lane.flushedCursor = row.nextOffset;
         this.#states.set(lane, row.laneState);
       }
       for (const partition of overtaken) this.#options.onOvertaken(partition);
+      if (rewound.length > 0) this.#options.onRewound();
     }
     for (const owned of this.#options.partitions.values()) owned.settle();
   }
@@ -75,10 +85,9 @@ export class CursorKeeper {
     return [...owned.lanes.values()].flatMap((lane) => {
       const { cursor, flushedCursor } = lane.lane;
       if (cursor === flushedCursor && this.#states.get(lane) === lane.state) return [];
-      const { id: subscriptionId, partition, state: laneState } = lane;
-      return [
-        { lane, row: { subscriptionId, partition, nextOffset: cursor, laneState, epoch: owned.epoch } },
-      ];
+      const { id: subscriptionId, partition, state: laneState, generation } = lane;
+      const { epoch } = owned;
+      return [{ lane, row: { subscriptionId, partition, nextOffset: cursor, laneState, epoch, generation } }];
     });
   }
 }

@@ -1,7 +1,9 @@
+import type { ChangeRecord } from '@pgstream/wal-event';
 import type { LogSource } from '../log-source.ts';
 import type { WebhookObserver } from '../observer.ts';
 import type { CursorStore } from '../store/cursor-store.ts';
 import type { RetryStore } from '../store/retry-store.ts';
+import type { AttemptLog } from './attempt-log.ts';
 import type { EventBudget } from './log-event.ts';
 import type { ScheduleOptions } from './schedule.ts';
 import type { Slots } from './slots.ts';
@@ -29,12 +31,15 @@ export interface DeliveryContext {
   readonly log: LogSource;
   readonly cursors: CursorStore;
   readonly retries: RetryStore;
+  readonly attempts: AttemptLog;
   readonly budget: EventBudget;
   /** Reads of the log at a time. */
   readonly readers: Slots;
   readonly schedule: ScheduleOptions;
   readonly limits: DeliveryLimits;
   readonly observer: WebhookObserver;
+  /** Of a log whose records come again under other offsets after a restart: whether the subscription has had this one. */
+  readonly isRepeated?: (subscriptionId: string, offset: number, record: ChangeRecord) => boolean;
   /** A cursor moved, or a lane changed its state. */
   readonly onProgress: (partition: number) => void;
 }

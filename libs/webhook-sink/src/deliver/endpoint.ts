@@ -1,9 +1,11 @@
+import { failpoint } from '@pgstream/failure';
 import type { Sender, SendResult } from '../send/sender.ts';
 import type { Matcher } from '../match/matcher.ts';
 import { compile } from '../match/matcher.ts';
 import type { WebhookObserver } from '../observer.ts';
 import type { Subscription } from '../subscription.ts';
 import { requestHeaders } from '../wire/headers.ts';
+import type { Attempted } from '../store/attempt-store.ts';
 import { Circuit, type CircuitOptions } from './circuit.ts';
 import type { LogEvent } from './log-event.ts';
 import type { Slots } from './slots.ts';
@@ -20,6 +22,7 @@ export interface Outgoing {
 
 /** Where events come from: lanes, and what is parked. */
 export interface OutgoingSource {
+  readonly partition: number;
   readonly hasOutgoing: boolean;
   takeOutgoing(): Promise<Outgoing | undefined> | Outgoing | undefined;
 }
@@ -30,6 +33,8 @@ export interface EndpointOptions {
   readonly circuit: CircuitOptions;
   readonly version: string;
   readonly observer: WebhookObserver;
+  /** What became of a request. */
+  readonly onAttempted: (attempt: Attempted) => void;
   /** It takes nothing: let go of what is held for it. Again after every probe that failed. */
   readonly onOpened: () => void;
   /** It takes events again. */
@@ -146,7 +151,7 @@ export class Endpoint {
     try {
       const outgoing = await source.takeOutgoing();
       if (outgoing === undefined) return;
-      const result = await this.#send(outgoing);
+      const result = await this.#send(outgoing, source.partition);
       this.#judge(result);
       answered = () => outgoing.answered(result);
     } finally {
@@ -157,21 +162,35 @@ export class Endpoint {
     }
   }
 
-  async #send({ event, attempt }: Outgoing): Promise<SendResult> {
+  async #send({ event, attempt }: Outgoing, partition: number): Promise<SendResult> {
     const subscription = this.#subscription;
-    const { url, timeoutMs, format } = subscription;
+    const { url, timeoutMs, format, tls } = subscription;
     const body = event.body(format);
     const headers = requestHeaders(
       { event, body, attempt, nowMs: Date.now(), version: this.#options.version },
       subscription,
     );
-    const result = await this.#options.sender.send({ url, headers, body, timeoutMs });
-    const { observer } = this.#options;
-    observer.attempted?.(
-      subscription.id,
-      result.fault === 'none' ? 'delivered' : result.fault,
-      result.durationMs,
-    );
+    failpoint?.('webhook.sending');
+    const result = await this.#options.sender.send({ url, headers, body, tls, timeoutMs });
+    failpoint?.('webhook.answered');
+    const { observer, onAttempted } = this.#options;
+    const { status, reason, durationMs, fault } = result;
+    const outcome = fault === 'none' ? 'delivered' : fault;
+    const { id: subscriptionId } = subscription;
+    const { offset, id: eventId } = event;
+    observer.attempted?.(subscriptionId, outcome, durationMs);
+    onAttempted({
+      subscriptionId,
+      partition,
+      offset,
+      eventId,
+      attempt,
+      outcome,
+      status,
+      reason,
+      durationMs,
+      atMs: Date.now(),
+    });
     if (result.isDelivered && event.commitTimeMs > 0) {
       observer.delivered?.(subscription.id, Date.now() - event.commitTimeMs);
     }

@@ -116,5 +116,6 @@ function wanted({ context, target }: FeedOptions, batch: RecordBatch, index: num
     Buffer.from(valueAt(batch, index)),
     context.budget,
   );
-  return matcher.matches(event.record) ? event : undefined;
+  if (!matcher.matches(event.record)) return undefined;
+  return context.isRepeated?.(target.id, event.offset, event.record) === true ? undefined : event;
 }

@@ -97,3 +97,36 @@ test('an event of a parked row is parked too, and nothing is held after all is s
   lane.settled(joined[0]!);
   expect([lane.cursor, lane.unsettled, lane.bytes]).toEqual([2, 0, 0]);
 });
+
+test('a lane that is closed holds nothing, and its cursor stands still whatever comes afterwards', () => {
+  const own = new EventBudget(1_000_000);
+  const held = (offset: number, id: number) =>
+    new LogEvent(
+      { offset, commitTimeMs: 0, origin: 't' },
+      encodeRecord(change(offset, { columns: [column('id', id)] })),
+      own,
+    );
+  const lane = laneOf();
+  for (const offset of [0, 1, 2]) lane.offer(held(offset, offset));
+  const [first, second] = taken(lane);
+  lane.settled(first!);
+  expect([lane.cursor, own.heldBytes > 0]).toEqual([1, true]);
+  lane.close();
+  expect([lane.cursor, own.heldBytes, lane.bytes, lane.unsettled]).toEqual([1, 0, 0, 0]);
+  lane.settled(second!); // its answer came late
+  lane.pass(9);
+  lane.offer(held(9, 9));
+  expect([lane.cursor, own.heldBytes, lane.hasReady, lane.take()]).toEqual([1, 0, false, undefined]);
+});
+
+test('a lane that is closed does not try again what had failed', () => {
+  jest.useFakeTimers();
+  const parkedAgain: number[] = [];
+  const lane = laneOf(['anything'], ({ event }) => parkedAgain.push(event.offset));
+  lane.offer(row(0, 1));
+  const [entry] = taken(lane);
+  lane.failed(entry!, 50);
+  lane.close();
+  expect(jest.getTimerCount()).toBe(0);
+  jest.useRealTimers();
+});

@@ -60,6 +60,7 @@ export class Lane {
   #taken = 0;
   #bytes = 0;
   #dropping = false;
+  #isClosed = false;
   readonly #idle: Array<() => void> = [];
 
   constructor(options: LaneOptions) {
@@ -97,6 +98,7 @@ export class Lane {
 
   /** Takes over the event at {@link offered} or behind it. Ask {@link hasRoom} first. */
   offer(event: LogEvent): void {
+    if (this.#isClosed) return;
     this.offered = event.offset + 1;
     if (this.#ahead.delete(event.offset)) return;
     const failing = this.#failing.get(event.offset);
@@ -118,7 +120,7 @@ export class Lane {
 
   /** Nothing before `offset` is wanted beyond what was offered. */
   pass(offset: number): void {
-    if (offset > this.offered) this.offered = offset;
+    if (offset > this.offered && !this.#isClosed) this.offered = offset;
   }
 
   /** The next event to send; it comes back through {@link settled} or {@link failed}. */
@@ -170,6 +172,27 @@ export class Lane {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     await this.untilIdle();
+    if (this.#isClosed) return true;
+    this.#forget();
+    this.#dropping = false;
+    this.#options.onChange();
+    return true;
+  }
+
+  /**
+   * Holds nothing from now on, and its cursor stands still: whoever owns the partition next begins there. What is taken may
+   * come back, and counts no more.
+   */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#dropping = true;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    this.#forget();
+    this.#isClosed = true;
+  }
+
+  #forget(): void {
     this.offered = this.cursor;
     for (const { event } of this.#pending.values()) event.letGo();
     this.#pending.clear();
@@ -180,9 +203,6 @@ export class Lane {
     this.#admitted = 0;
     this.#bytes = 0;
     this.#forgetBehind();
-    this.#dropping = false;
-    this.#options.onChange();
-    return true;
   }
 
   /** Resolves when nothing is taken. */

@@ -1,4 +1,6 @@
+import { failpoint } from '@pgstream/failure';
 import { circuitOf, DISABLE_AFTER_MS, type WebhookSinkOptions } from '../options.ts';
+import type { StoredCursor } from '../store/cursor-store.ts';
 import type { ParkedRow } from '../store/retry-store.ts';
 import type { Subscription } from '../subscription.ts';
 import type { CursorKeeper } from './cursor-keeper.ts';
@@ -28,6 +30,7 @@ export class Subscribers {
   #version = '';
   /** One change after the other. */
   #running: Promise<void> = Promise.resolve();
+  #waiting: Promise<void> | undefined;
   #isStopped = false;
 
   constructor(options: SubscribersOptions) {
@@ -40,19 +43,27 @@ export class Subscribers {
     if ((await this.#patiently(() => subscriptions.version())) !== this.#version) await this.refresh();
   }
 
+  /** Those who ask while one waits for its turn share it: it sees what was changed until it begins. */
   async refresh(): Promise<void> {
-    await this.#exclusively(async () => {
-      const { subscriptions } = this.#it.options;
-      const found = await this.#patiently(() => subscriptions.all());
-      const active = new Map(
-        found.subscriptions.filter(({ state }) => state === 'active').map((one) => [one.id, one]),
-      );
-      await this.#retire(active);
-      for (const subscription of active.values()) this.#endpointOf(subscription);
-      // oxlint-disable-next-line no-await-in-loop -- a partition or two
-      for (const owned of this.#it.partitions.values()) await this.#fill(owned);
-      this.#version = found.version;
+    this.#waiting ??= this.#exclusively(async () => {
+      this.#waiting = undefined;
+      await this.#refresh();
     });
+    await this.#waiting;
+  }
+
+  async #refresh(): Promise<void> {
+    const { subscriptions } = this.#it.options;
+    const found = await this.#patiently(() => subscriptions.all());
+    const active = new Map(
+      found.subscriptions.filter(({ state }) => state === 'active').map((one) => [one.id, one]),
+    );
+    await this.#retire(active);
+    for (const subscription of active.values()) this.#endpointOf(subscription);
+    await this.#endRewound();
+    // oxlint-disable-next-line no-await-in-loop -- a partition or two
+    for (const owned of this.#it.partitions.values()) await this.#fill(owned);
+    this.#version = found.version;
   }
 
   /** The first thing that is done with a partition that has become ours. */
@@ -61,6 +72,7 @@ export class Subscribers {
       if (before !== undefined) await stopAll([...before.lanes.values()]);
       const { cursors } = this.#it.context;
       owned.epoch = await this.#patiently(() => cursors.claim(owned.partition));
+      failpoint?.('webhook.claimed');
       await this.#fill(owned);
     });
   }
@@ -75,20 +87,20 @@ export class Subscribers {
 
   /** Takes down what is not active any more, or is to be built anew because its order is another one. */
   async #retire(active: ReadonlyMap<string, Subscription>): Promise<void> {
-    for (const [id, endpoint] of this.#endpoints) {
-      if (active.get(id)?.ordering === endpoint.subscription.ordering) continue;
+    const ended = [...this.#endpoints].filter(
+      ([id, { subscription }]) => active.get(id)?.ordering !== subscription.ordering,
+    );
+    if (ended.length === 0) return;
+    for (const [id, endpoint] of ended) {
       endpoint.stop();
       this.#endpoints.delete(id);
-      const partitions = [...this.#it.partitions.values()];
-      const lanes = partitions.flatMap((owned) => owned.lanes.get(id) ?? []);
-      // oxlint-disable-next-line no-await-in-loop -- rare
-      await stopAll(lanes);
-      // oxlint-disable-next-line no-await-in-loop -- rare
-      await this.#it.keeper.flush(this.#it.signal);
-      for (const owned of partitions) {
-        owned.lanes.delete(id);
-        owned.settle();
-      }
+    }
+    // All at once: whoever waits for this, waits for the slowest and not for their sum.
+    await stopAll(ended.flatMap(([id]) => this.#lanesOf(id)));
+    await this.#it.keeper.flush(this.#it.signal);
+    for (const owned of this.#it.partitions.values()) {
+      for (const [id] of ended) owned.lanes.delete(id);
+      owned.settle();
     }
   }
 
@@ -106,6 +118,7 @@ export class Subscribers {
       circuit: circuitOf(options),
       version: options.version,
       observer: context.observer,
+      onAttempted: (attempt) => context.attempts.note(attempt),
       onOpened: () => this.#opened(id),
       onClosed: () => this.#closed(id),
       onGone: () => this.#disable(id, 'the endpoint answered 410 Gone'),
@@ -133,19 +146,38 @@ export class Subscribers {
     }
   }
 
+  /** A lane whose cursor was moved back ends: another one begins there. What it moves its cursor to meanwhile is refused. */
+  async #endRewound(): Promise<void> {
+    const { context, partitions } = this.#it;
+    const rewound = await Promise.all(
+      [...partitions.values()].map(async (owned) => {
+        const cursors = await this.#patiently(() => context.cursors.ofPartition(owned.partition));
+        return [...owned.lanes.values()].filter(
+          ({ id, generation }) => (cursors.get(id)?.generation ?? generation) !== generation,
+        );
+      }),
+    );
+    await stopAll(rewound.flat());
+    for (const lane of rewound.flat()) {
+      const { id, partition } = lane;
+      const owned = partitions.get(partition);
+      if (owned?.lanes.get(id) === lane) owned.lanes.delete(id);
+      owned?.settle();
+      context.observer.notice?.('lane_rewound', { subscription: id, partition });
+    }
+  }
+
   #lane(
     owned: OwnedPartition,
     endpoint: Endpoint,
-    { cursor, rows }: { readonly cursor: number | null; readonly rows: readonly ParkedRow[] },
+    { cursor, rows }: { readonly cursor: StoredCursor; readonly rows: readonly ParkedRow[] },
   ): SubscriptionLane {
     const { id } = endpoint.subscription;
     return new SubscriptionLane({
       context: this.#it.context,
       endpoint,
       partition: owned.partition,
-      // Every partition that there was got a cursor with the subscription: this one is younger, and wanted whole.
-      cursor: cursor ?? 0,
-      isNewPartition: cursor === null,
+      cursor,
       parked: rows,
       liveNext: () => owned.liveNext,
       parkedCount: () => this.#lanesOf(id).reduce((sum, { parked }) => sum + parked.size, 0),

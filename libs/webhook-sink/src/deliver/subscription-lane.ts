@@ -1,9 +1,12 @@
+import { once } from 'node:events';
+import { failpoint } from '@pgstream/failure';
 import type { SendResult } from '../send/sender.ts';
-import type { LaneState } from '../store/cursor-store.ts';
+import type { LaneState, StoredCursor } from '../store/cursor-store.ts';
 import type { ParkedRow } from '../store/retry-store.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import type { Endpoint, Outgoing, OutgoingSource } from './endpoint.ts';
 import { feed } from './feed.ts';
+import { giveUpParked, giveUpUnparked, settleParked, sizeFault, tellParked } from './exceptions.ts';
 import { Lane, type LaneEvent } from './lane.ts';
 import { LogEvent } from './log-event.ts';
 import { ParkedEvents, type ParkedEntry } from './parked-events.ts';
@@ -14,9 +17,8 @@ export interface SubscriptionLaneOptions {
   readonly context: DeliveryContext;
   readonly endpoint: Endpoint;
   readonly partition: number;
-  readonly cursor: number;
-  /** The partition is younger than the subscription: what the log has lost of it was never owed. */
-  readonly isNewPartition: boolean;
+  /** Once it has another generation in the store, this lane moves it no more. */
+  readonly cursor: StoredCursor;
   readonly parked: readonly ParkedRow[];
   /** The offset up to which the live reading of the partition has come, or is just coming. */
   readonly liveNext: () => number;
@@ -39,12 +41,14 @@ const MAX_TIMER_MS = 3_600_000;
 export class SubscriptionLane implements OutgoingSource {
   readonly endpoint: Endpoint;
   readonly partition: number;
+  readonly generation: number;
   readonly parked = new ParkedEvents();
   readonly lane: Lane;
   readonly #options: SubscriptionLaneOptions;
   readonly #context: DeliveryContext;
   readonly #stopping = new AbortController();
   #state: LaneState = 'catching_up';
+  /** It is younger than the subscription: what the log has lost of it was never owed. */
   #isNewPartition: boolean;
   #feeding: Promise<void> = Promise.resolve();
   readonly #progress: Array<() => void> = [];
@@ -53,12 +57,15 @@ export class SubscriptionLane implements OutgoingSource {
   #settledAtMs = performance.now();
 
   constructor(options: SubscriptionLaneOptions) {
-    const { context, endpoint, partition, cursor, parked } = options;
+    const { context, endpoint, partition, parked } = options;
+    // Every partition that there was got a cursor with the subscription: one without is younger, and wanted whole.
+    const cursor = options.cursor.nextOffset ?? 0;
     this.#options = options;
     this.#context = context;
     this.endpoint = endpoint;
     this.partition = partition;
-    this.#isNewPartition = options.isNewPartition;
+    this.generation = options.cursor.generation;
+    this.#isNewPartition = options.cursor.nextOffset === null;
     this.parked.load(parked);
     this.lane = new Lane({
       partition,
@@ -98,6 +105,8 @@ export class SubscriptionLane implements OutgoingSource {
   }
 
   get hasRoom(): boolean {
+    // Once it is stopped what it is offered is nobody's to wait for.
+    if (this.signal.aborted) return true;
     return this.lane.hasRoom && (!this.#context.budget.isFull || this.lane.unsettled === 0);
   }
 
@@ -128,6 +137,7 @@ export class SubscriptionLane implements OutgoingSource {
   /** The endpoint takes nothing: what is not settled is read again once it does. */
   circuitOpened(): void {
     if (this.#state !== 'detached') this.#notice('lane_detached', 'circuit open');
+    failpoint?.('webhook.detaching');
     const wasAttached = this.#state === 'attached';
     this.#setState('detached');
     if (wasAttached) this.#startFeeding();
@@ -152,11 +162,10 @@ export class SubscriptionLane implements OutgoingSource {
     this.endpoint.remove(this);
     clearTimeout(this.#timer);
     this.#changed();
-    const late = new Promise<void>((resolve) => {
-      if (deadline.aborted) resolve();
-      else deadline.addEventListener('abort', () => resolve(), { once: true });
-    });
+    const late = deadline.aborted ? undefined : once(deadline, 'abort');
     await Promise.race([Promise.all([this.lane.untilIdle(), this.#feeding]), late]);
+    // What it holds counts for the budget of all.
+    this.lane.close();
   }
 
   get hasOutgoing(): boolean {
@@ -166,6 +175,8 @@ export class SubscriptionLane implements OutgoingSource {
   async takeOutgoing(): Promise<Outgoing | undefined> {
     const entry = this.lane.take();
     if (entry !== undefined) {
+      const fault = sizeFault(entry.event, this.endpoint.subscription);
+      if (fault !== undefined) return void this.#giveUp(entry, fault);
       const attempt = entry.failures + 1;
       return { event: entry.event, attempt, answered: (result) => this.#answered(entry, result) };
     }
@@ -189,6 +200,20 @@ export class SubscriptionLane implements OutgoingSource {
     this.lane.settled(entry);
   }
 
+  /** It is never sent: a dead letter, and the cursor passes it. */
+  async #giveUp(entry: LaneEvent, reason: string): Promise<void> {
+    const { event, failures: attempts } = entry;
+    try {
+      await this.#stored(() =>
+        giveUpUnparked(this.#context, this.#ref(event.offset), { event, attempts, reason }),
+      );
+      this.#settled(entry);
+    } catch (cause) {
+      if (!this.signal.aborted) this.#options.onFailed(cause);
+      this.lane.failed(entry, PARK_AGAIN_MS);
+    }
+  }
+
   /** Kept outside the log, so that the cursor can pass it. `result` is that of its last attempt, if it had any. */
   async #park(entry: LaneEvent, result: SendResult | null): Promise<void> {
     const { retries, observer, limits, schedule } = this.#context;
@@ -198,8 +223,9 @@ export class SubscriptionLane implements OutgoingSource {
     const { event, keys } = entry;
     const wait = result === null ? 0 : (parkedWaitMs(schedule, 0, result) ?? 0);
     const parked: ParkedEntry = { offset: event.offset, keys, failures: 0, nextAtMs: Date.now() + wait };
+    failpoint?.('webhook.parking');
     try {
-      await patiently({ observer, notice: 'store_retrying', signal: this.signal }, () =>
+      await this.#stored(() =>
         retries.park({
           ...this.#ref(event.offset),
           eventId: event.id,
@@ -215,30 +241,30 @@ export class SubscriptionLane implements OutgoingSource {
       if (!this.signal.aborted) this.#options.onFailed(cause);
       return this.lane.failed(entry, PARK_AGAIN_MS);
     }
+    failpoint?.('webhook.parked');
     // Before it counts as settled: what comes behind it for the same rows asks whether they are parked.
     this.parked.add(parked);
     this.#settled(entry);
-    observer.parked?.(this.id);
-    observer.notice?.('event_parked', {
-      subscription: this.id,
-      partition: this.partition,
-      offset: event.offset,
-    });
+    tellParked(observer, this.#ref(event.offset));
     this.#scheduleParked();
   }
 
   async #takeParked(entry: ParkedEntry): Promise<Outgoing | undefined> {
-    const { retries, topic, budget, observer } = this.#context;
+    const { retries, topic, budget } = this.#context;
     const ref = this.#ref(entry.offset);
     try {
-      const record = await patiently({ observer, notice: 'store_retrying', signal: this.signal }, () =>
-        retries.recordOf(ref),
-      );
+      const record = await this.#stored(() => retries.recordOf(ref));
       if (record === undefined) {
         this.parked.remove(entry.offset);
         return undefined;
       }
       const event = new LogEvent({ offset: entry.offset, commitTimeMs: 0, origin: topic }, record, budget);
+      const fault = sizeFault(event, this.endpoint.subscription);
+      if (fault !== undefined) {
+        await this.#stored(() => giveUpParked(this.#context, ref, fault));
+        this.parked.remove(entry.offset);
+        return undefined;
+      }
       return {
         event,
         attempt: entry.failures + 2,
@@ -252,50 +278,18 @@ export class SubscriptionLane implements OutgoingSource {
   }
 
   async #parkedAnswered(entry: ParkedEntry, result: SendResult): Promise<void> {
-    const { observer } = this.#context;
     try {
-      await patiently({ observer, notice: 'store_retrying', signal: this.signal }, () =>
-        this.#settleParked(entry, result),
+      const isSettled = await this.#stored(() =>
+        settleParked(this.#context, this.#ref(entry.offset), { entry, result }),
       );
+      if (isSettled) this.parked.remove(entry.offset);
+      else this.parked.putBack(entry);
     } catch (cause) {
       this.parked.putBack(entry);
       if (!this.signal.aborted) this.#options.onFailed(cause);
     }
     this.#changed();
     this.#scheduleParked();
-  }
-
-  async #settleParked(entry: ParkedEntry, result: SendResult): Promise<void> {
-    const { retries, schedule, observer } = this.#context;
-    const { offset } = entry;
-    const ref = this.#ref(offset);
-    if (result.isDelivered) {
-      await retries.delivered(ref);
-      return this.parked.remove(offset);
-    }
-    // An endpoint that is away costs no attempts: the circuit waits for it.
-    const failures = result.fault === 'event' ? entry.failures + 1 : entry.failures;
-    const waitMs = parkedWaitMs(schedule, failures, result);
-    if (waitMs === undefined) {
-      await retries.giveUp(ref, result.reason);
-      this.parked.remove(offset);
-      observer.deadLettered?.(this.id);
-      return observer.notice?.('event_dead_lettered', {
-        subscription: this.id,
-        partition: this.partition,
-        offset,
-      });
-    }
-    const nextAtMs = Date.now() + waitMs;
-    await retries.postpone(ref, {
-      attempts: failures,
-      nextAtMs,
-      lastStatus: result.status,
-      lastError: result.reason,
-    });
-    entry.failures = failures;
-    entry.nextAtMs = nextAtMs;
-    this.parked.putBack(entry);
   }
 
   #startFeeding(): void {
@@ -306,6 +300,7 @@ export class SubscriptionLane implements OutgoingSource {
       attach: () => {
         // Asked and answered at once: no batch of the live reading can come in between.
         if (this.lane.offered < liveNext() || this.endpoint.circuitState === 'open') return false;
+        failpoint?.('webhook.attaching');
         this.#setState('attached');
         this.#notice('lane_attached', 'caught up');
         return true;
@@ -343,6 +338,11 @@ export class SubscriptionLane implements OutgoingSource {
       this.endpoint.wake();
       if (waitMs === MAX_TIMER_MS) this.#scheduleParked();
     }, waitMs);
+  }
+
+  async #stored<T>(work: () => Promise<T>): Promise<T> {
+    const { observer } = this.#context;
+    return await patiently({ observer, notice: 'store_retrying', signal: this.signal }, work);
   }
 
   #ref(offset: number) {

@@ -1,4 +1,4 @@
-import { lookup as resolve, type LookupAddress, type LookupOptions } from 'node:dns';
+import { lookup, type LookupAddress, type LookupAllOptions, type LookupOptions } from 'node:dns';
 import ipaddr from 'ipaddr.js';
 
 export interface AddressGuardOptions {
@@ -7,8 +7,15 @@ export interface AddressGuardOptions {
   readonly httpsOnly: boolean;
   /** The name of the setting that holds `allow`, for messages. */
   readonly setting: string;
+  /** Default: that of the operating system. */
+  readonly resolve?: Resolve;
 }
 
+type Resolve = (
+  host: string,
+  options: LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void,
+) => void;
 type Range = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
 type Resolved = (
   error: NodeJS.ErrnoException | null,
@@ -60,11 +67,12 @@ export class AddressGuard {
   /** Whether a socket to this address may be opened. `address` is a literal. */
   allows(address: string): boolean {
     const ip = ipaddr.process(address);
-    return ip.range() === 'unicast' || this.#ranges.some(([network, bits]) => isWithin(ip, network, bits));
+    return isPublic(ip) || this.#ranges.some(([network, bits]) => isWithin(ip, network, bits));
   }
 
   /** In place of `dns.lookup` for sockets: answers only addresses that may be called. */
   readonly lookup = (host: string, options: LookupOptions, callback: Resolved): void => {
+    const { resolve = lookup } = this.#options;
     resolve(host, { ...options, all: true }, (error, found) => {
       if (error !== null) return callback(error, []);
       const fit = this.#allowsHost(host) ? found : found.filter(({ address }) => this.allows(address));
@@ -87,6 +95,16 @@ export class AddressGuard {
       `${host} resolves to no public address; ${this.#options.setting} can allow what it resolves to`,
     );
   }
+}
+
+/** IPv6 addresses that are assigned to anybody; elsewhere `::7f00:1` is 127.0.0.1 in an old spelling. */
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
+/** The metadata service of Azure, which has a public address. */
+const METADATA = new Set(['168.63.129.16']);
+
+function isPublic(ip: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  if (ip.range() !== 'unicast' || METADATA.has(ip.toString())) return false;
+  return ip.kind() === 'ipv4' || ip.match(GLOBAL_UNICAST);
 }
 
 function isNumeric(entry: string): boolean {

@@ -1,12 +1,16 @@
 import type { Buffer } from 'node:buffer';
 import { codeOf } from '@pgstream/failure';
-import { Agent, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
+import { Agents } from './agents.ts';
+import type { ReceiverTls } from './receiver-tls.ts';
 
 export interface Delivery {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
+  /** Of the receiver; default the public authorities, and no certificate of ours. */
+  readonly tls?: ReceiverTls | null;
   /** From the connection to the end of the answer. */
   readonly timeoutMs: number;
 }
@@ -46,12 +50,12 @@ const BUSY = new Set([408, 425, 429, 502, 503, 504]);
 /** POSTs bodies. Redirects are not followed, answers not unpacked, and nothing is called that the guard refuses. */
 export class Sender {
   readonly #guard: AddressGuard;
-  readonly #agent: Agent;
+  readonly #agents: Agents;
   readonly #closing = new AbortController();
 
   constructor({ guard, connectTimeoutMs = 5_000, maxSocketsPerOrigin = 64 }: SenderOptions) {
     this.#guard = guard;
-    this.#agent = new Agent({
+    this.#agents = new Agents({
       connections: maxSocketsPerOrigin,
       pipelining: 1,
       keepAliveTimeout: 30_000,
@@ -64,7 +68,7 @@ export class Sender {
   }
 
   /** Never rejects. */
-  async send({ url, headers, body, timeoutMs }: Delivery): Promise<SendResult> {
+  async send({ url, headers, body, tls = null, timeoutMs }: Delivery): Promise<SendResult> {
     const startedAt = performance.now();
     const since = () => performance.now() - startedAt;
     const fault = this.#guard.urlFault(url);
@@ -74,7 +78,8 @@ export class Sender {
     try {
       const { origin, pathname, search } = new URL(url);
       const path = `${pathname}${search}`;
-      const answer = await this.#agent.request({ origin, path, method: 'POST', headers, body, signal });
+      const agent = this.#agents.of(tls);
+      const answer = await agent.request({ origin, path, method: 'POST', headers, body, signal });
       await discard(answer.body);
       return judged(answer, since());
     } catch (cause) {
@@ -85,7 +90,7 @@ export class Sender {
   /** Requests under way end without an answer. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#agent.destroy();
+    await this.#agents.destroy();
   }
 }
 

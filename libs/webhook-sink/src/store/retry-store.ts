@@ -30,6 +30,14 @@ export interface Postponed {
   readonly lastError: string;
 }
 
+export interface NewLetter {
+  readonly eventId: string;
+  /** Deliveries that were tried. */
+  readonly attempts: number;
+  readonly reason: string;
+  readonly record: Buffer;
+}
+
 export interface DeadLetterRow extends EventRef {
   readonly id: string;
   readonly eventId: string;
@@ -68,13 +76,16 @@ export class RetryStore {
     }));
   }
 
-  /** Resolves when it is durable. Idempotent. Of a subscription that is gone nothing is kept. */
+  /** Resolves when it is durable. Idempotent, also where a restart gave the event another offset. Of a subscription that is gone nothing is kept. */
   async park(event: NewlyParked): Promise<void> {
     await this.#pool.query(
       `INSERT INTO pgstream.webhook_retry
          (subscription_id, topic, partition, log_offset, event_id, key_hashes, attempts, next_at, last_status, last_error, record)
-       SELECT $1, $2, $3, $4, $5, $6, $7, to_timestamp($8::float8 / 1000), $9, $10, $11
-       WHERE EXISTS (SELECT FROM pgstream.webhook_subscription WHERE id = $1)
+       SELECT s.id, $2, $3, $4, $5, $6, $7, to_timestamp($8::float8 / 1000), $9, $10, $11
+       FROM pgstream.webhook_subscription s
+       WHERE s.id = $1 AND NOT EXISTS (SELECT FROM pgstream.webhook_retry
+         WHERE subscription_id = $1 AND topic = $2 AND partition = $3 AND event_id = $5)
+       FOR KEY SHARE OF s
        ON CONFLICT (subscription_id, topic, partition, log_offset) DO NOTHING`,
       [
         ...this.#key(event),
@@ -120,6 +131,18 @@ export class RetryStore {
        SELECT subscription_id, topic, partition, log_offset, event_id, attempts + 1, $5, record FROM gone
        ON CONFLICT (subscription_id, topic, partition, log_offset) DO NOTHING`,
       [...this.#key(event), reason],
+    );
+  }
+
+  /** Given up without having been parked: kept as a dead letter. Idempotent. Of a subscription that is gone nothing is kept. */
+  async deadLetter(event: EventRef, letter: NewLetter): Promise<void> {
+    await this.#pool.query(
+      `INSERT INTO pgstream.webhook_dead_letter
+         (subscription_id, topic, partition, log_offset, event_id, attempts, reason, record)
+       SELECT $1, $2, $3, $4, $5, $6, $7, $8
+       WHERE EXISTS (SELECT FROM pgstream.webhook_subscription WHERE id = $1)
+       ON CONFLICT (subscription_id, topic, partition, log_offset) DO NOTHING`,
+      [...this.#key(event), letter.eventId, letter.attempts, letter.reason, letter.record],
     );
   }
 

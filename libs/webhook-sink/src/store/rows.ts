@@ -7,7 +7,7 @@ type Row = Readonly<Record<string, unknown>>;
 /** Columns of {@link subscriptionOf}; `s` is the subscription. Secrets that have run out are left where they are. */
 export const SUBSCRIPTION_COLUMNS = `
   s.id::text AS id, s.url, s.description, s.origin, s.legacy_schema, s.legacy_table, s.body_format, s.filters, s.ordering,
-  s.max_in_flight, s.rate_per_second, s.timeout_ms, s.headers, s.state, s.state_reason,
+  s.max_in_flight, s.rate_per_second, s.timeout_ms, s.headers, s.tls, s.max_payload_bytes, s.state, s.state_reason,
   (extract(epoch FROM s.failing_since) * 1000)::float8 AS failing_since_ms,
   (extract(epoch FROM s.created_at) * 1000)::float8 AS created_at_ms,
   ARRAY(SELECT k.sealed FROM pgstream.webhook_secret k WHERE k.subscription_id = s.id
@@ -16,7 +16,7 @@ export const SUBSCRIPTION_COLUMNS = `
 /** @throws {PipelineError} WEBHOOK_SECRET_UNREADABLE */
 export function subscriptionOf(row: Row, box: SecretBox): Subscription {
   const id = String(row['id']);
-  const { headers, secrets } = row;
+  const { headers, secrets, tls } = row;
   return {
     id,
     url: String(row['url']),
@@ -27,7 +27,9 @@ export function subscriptionOf(row: Row, box: SecretBox): Subscription {
     maxInFlight: Number(row['max_in_flight']),
     ratePerSecond: numberOrNull(row['rate_per_second']),
     timeoutMs: Number(row['timeout_ms']),
+    maxPayloadBytes: numberOrNull(row['max_payload_bytes']),
     headers: headers instanceof Uint8Array ? parsed(box.open(Buffer.from(headers), id)) : {},
+    tls: tls instanceof Uint8Array ? parsed(box.open(Buffer.from(tls), tlsOwner(id))) : null,
     state: oneOf(row['state']),
     stateReason: String(row['state_reason']),
     failingSinceMs: numberOrNull(row['failing_since_ms']),
@@ -64,6 +66,12 @@ export function numberOrNull(value: unknown): number | null {
   return value === null || value === undefined ? null : Number(value);
 }
 
+/** Sealed apart from headers and secrets: one cannot be put in the place of the other. */
+export function tlsOwner(id: string): string {
+  return `${id}/tls`;
+}
+
+/** Texts by name, as they were sealed by us: headers, or the parts of the TLS material. */
 function parsed(json: string): Record<string, string> {
   const value: Record<string, string> = JSON.parse(json);
   return value;

@@ -36,9 +36,10 @@ export class SecretBox {
     });
   }
 
+  /** @throws {PipelineError} WEBHOOK_SECRET_KEY_MISSING */
   seal(text: string, owner: string): Buffer {
     const [key] = this.#keys;
-    if (key === undefined) throw new TypeError('a box without keys seals nothing');
+    if (key === undefined) throw new PipelineError('WEBHOOK_SECRET_KEY_MISSING');
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv('aes-256-gcm', key.bytes, nonce).setAAD(Buffer.from(owner));
     const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);

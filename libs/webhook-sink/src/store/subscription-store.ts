@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import type { PostgresPool, Queries } from '@pgstream/postgres-client';
 import type { Subscription, SubscriptionState } from '../subscription.ts';
-import { SUBSCRIPTION_COLUMNS, subscriptionOf } from './rows.ts';
+import { SUBSCRIPTION_COLUMNS, subscriptionOf, tlsOwner } from './rows.ts';
 import type { SecretBox } from './secret-box.ts';
 
 /** What a subscription is made of; the rest is given to it. */
@@ -66,18 +67,21 @@ export class SubscriptionStore {
     return rows[0] === undefined ? undefined : subscriptionOf(rows[0], this.#box);
   }
 
-  /** When it resolves, nothing that is committed to the log later is missed. @returns the id. */
-  async create(spec: SubscriptionSpec, start: StartOffsets): Promise<string> {
+  /**
+   * When it resolves, nothing that is committed to the log later is missed.
+   * @param id of one that may have been made already: then it stays as it is.
+   * @returns the id.
+   */
+  async create(spec: SubscriptionSpec, start: StartOffsets, id: string = randomUUID()): Promise<string> {
     return await this.#changing(async (sql) => {
       const { rows } = await sql.query(
         `INSERT INTO pgstream.webhook_subscription
           (url, description, origin, legacy_schema, legacy_table, body_format, filters, ordering, max_in_flight,
-           rate_per_second, timeout_ms)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id::text AS id`,
-        insertValues(spec),
+           rate_per_second, timeout_ms, id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING RETURNING id`,
+        [...insertValues(spec), id],
       );
-      const id = String(rows[0]?.['id']);
-      await this.#fill(sql, id, spec, start);
+      if (rows.length > 0) await this.#fill(sql, id, spec, start);
       return id;
     });
   }
@@ -132,7 +136,8 @@ export class SubscriptionStore {
     return await this.#changing(async (sql) => {
       const { rows } = await sql.query(
         `UPDATE pgstream.webhook_subscription SET url = $2, description = $3, body_format = $4, filters = $5,
-           ordering = $6, max_in_flight = $7, rate_per_second = $8, timeout_ms = $9, headers = $10, updated_at = now()
+           ordering = $6, max_in_flight = $7, rate_per_second = $8, timeout_ms = $9, headers = $10, tls = $11,
+           max_payload_bytes = $12, updated_at = now()
          WHERE id = $1 RETURNING id`,
         [
           id,
@@ -145,6 +150,8 @@ export class SubscriptionStore {
           spec.ratePerSecond,
           spec.timeoutMs,
           this.#sealedHeaders(id, spec.headers),
+          this.#sealedTls(id, spec),
+          spec.maxPayloadBytes,
         ],
       );
       return rows.length > 0;
@@ -204,6 +211,12 @@ export class SubscriptionStore {
       const sealed = this.#sealedHeaders(id, headers);
       await sql.query('UPDATE pgstream.webhook_subscription SET headers = $2 WHERE id = $1', [id, sealed]);
     }
+    if (spec.tls !== null || spec.maxPayloadBytes !== null) {
+      await sql.query(
+        'UPDATE pgstream.webhook_subscription SET tls = $2, max_payload_bytes = $3 WHERE id = $1',
+        [id, this.#sealedTls(id, spec), spec.maxPayloadBytes],
+      );
+    }
     if (secrets.length > 0)
       await sql.query('DELETE FROM pgstream.webhook_secret WHERE subscription_id = $1', [id]);
     // oxlint-disable-next-line no-await-in-loop -- nearly always one
@@ -224,6 +237,10 @@ export class SubscriptionStore {
 
   #sealedHeaders(id: string, headers: Readonly<Record<string, string>>): Uint8Array | null {
     return Object.keys(headers).length === 0 ? null : this.#box.seal(JSON.stringify(headers), id);
+  }
+
+  #sealedTls(id: string, { tls }: SubscriptionSpec): Uint8Array | null {
+    return tls === null ? null : this.#box.seal(JSON.stringify(tls), tlsOwner(id));
   }
 
   /** One transaction; the row of the version makes changes come one after the other. */

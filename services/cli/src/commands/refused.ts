@@ -4,7 +4,6 @@ import type { Command } from 'commander';
 /** Commands of the original, or of the next versions, refused by name rather than called unknown. */
 const REFUSED = {
   snapshot: 'snapshots are not available in this version; only changes after `init` are streamed',
-  webhooks: 'the command is not available in this version; use the API of the notifier (docs/webhooks.md)',
   validate: 'there are no transformation rules to validate in this version',
 } as const;
 

@@ -1,0 +1,98 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { Random, waitFor, workspaceRoot } from '@pgstream/test-kit';
+import { HookReceiver } from '../../webhooks/hook-receiver.ts';
+import { HookWorld, type HookServers, type Subscribed } from '../../webhooks/hook-world.ts';
+import { median } from '../processes.ts';
+
+/** Requests in flight, of the product and of the loop. */
+const IN_FLIGHT = 64;
+/** Of one body: what the product sends for these rows. */
+const BODY_BYTES = 280;
+const ROUNDS = 3;
+const BATCH = 1_000;
+const PATIENCE_MS = 3_600_000;
+
+export interface Throughput {
+  readonly deliveriesPerS: number;
+  readonly bareRequestsPerS: number;
+}
+
+/** Events that wait in the log, to one local receiver; beside it, turn and turn about, a loop around undici to the same. */
+export async function measureThroughput(servers: HookServers, events: number): Promise<Throughput> {
+  const ours: number[] = [];
+  const bare: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const turns = [
+      async () => bare.push(await bareLoop(events)),
+      async () => ours.push(await drained(servers, events, 1)),
+    ];
+    // oxlint-disable-next-line no-await-in-loop -- one system at a time
+    for (const turn of round % 2 === 0 ? turns : turns.toReversed()) await turn();
+    console.error(
+      `webhooks, round ${round + 1}: ${Math.round(ours.at(-1) ?? 0)}/s, undici ${Math.round(bare.at(-1) ?? 0)}/s`,
+    );
+  }
+  return { deliveriesPerS: median(ours), bareRequestsPerS: median(bare) };
+}
+
+/**
+ * Deliveries per second of events that were written while no notifier ran, over all endpoints that answer.
+ * @param blackHoles endpoints beside them that take connections and never answer.
+ */
+export async function drained(
+  servers: HookServers,
+  events: number,
+  endpoints: number,
+  blackHoles = 0,
+): Promise<number> {
+  const world = await HookWorld.open({ ...servers, settings: {} }, new Random(1));
+  try {
+    await world.start('first');
+    const healthy: Subscribed[] = [];
+    const spec = { maxInFlight: Math.max(1, Math.floor(IN_FLIGHT / endpoints)) };
+    for (let i = 0; i < endpoints + blackHoles; i++) {
+      const isHole = i >= endpoints;
+      const receiver = await HookReceiver.start(
+        `${isHole ? 'hole' : 'healthy'}-${i}`,
+        isHole ? () => 'hang' : () => 200,
+      );
+      const subscribed = await world.subscribe(receiver, spec);
+      if (!isHole) healthy.push(subscribed);
+    }
+    await world.end('first', 'SIGTERM');
+    for (let sent = 0; sent < events; sent += BATCH)
+      await world.load.send((sent / BATCH) % 3, Math.min(BATCH, events - sent));
+    await world.launch('second');
+    const receivers = healthy.map(({ receiver }) => receiver);
+    await waitFor(
+      'everything to be delivered',
+      () => receivers.every(({ acceptedIds }) => acceptedIds.size >= events),
+      PATIENCE_MS,
+    );
+    const times = receivers.flatMap(({ arrivals }) => [
+      arrivals[0]?.arrivedMs ?? 0,
+      arrivals.at(-1)?.arrivedMs ?? 0,
+    ]);
+    return (events * endpoints * 1000) / (Math.max(...times) - Math.min(...times));
+  } finally {
+    await world.close();
+  }
+}
+
+async function bareLoop(requests: number): Promise<number> {
+  const receiver = await HookReceiver.start('bare');
+  try {
+    const script = join(workspaceRoot(), 'tools/bench/webhooks/bare-loop.ts');
+    const args = [script, receiver.url, requests, IN_FLIGHT, BODY_BYTES].map(String);
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let printed = '';
+    child.stdout.on('data', (text) => (printed += String(text)));
+    await new Promise((resolve) => child.on('close', resolve));
+    return Number(printed);
+  } finally {
+    await receiver.close();
+  }
+}

@@ -1,0 +1,302 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { PostgresPool } from '@pgstream/postgres-client';
+import { freePort, uniqueName, waitFor, type Random } from '@pgstream/test-kit';
+import { Product, untilReady, type RunningService } from '../product/product.ts';
+import { openSql } from '../product/sql.ts';
+import { judgeHooks, repeatedCount, type StoredAt } from './hook-judge.ts';
+import { HookLoad, type SentEvent } from './hook-load.ts';
+import type { HookReceiver } from './hook-receiver.ts';
+
+export interface HookServers {
+  /** A superuser's. */
+  readonly postgresUrl: string;
+  readonly broker: string;
+  /** What the broker allows at least, such as `6s`: how long the partitions of a dead process wait. */
+  readonly sessionTimeout: string;
+  /** Of the notifiers; default times that let a run see second attempts again and again. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** One subscription under observation. */
+export interface Subscribed {
+  readonly id: string;
+  readonly receiver: HookReceiver;
+  /** Events before this one may or may not come; later ones must. */
+  readonly fromIndex: number;
+  readonly wants: (event: SentEvent) => boolean;
+  /** Its circuit opens again and again, and each time what is not settled is let go of: more than a window comes again. */
+  readonly isAway: boolean;
+}
+
+export interface NotifierProcess extends RunningService {
+  readonly apiUrl: string;
+}
+
+const TOKEN = 'token-of-the-webhook-tests';
+const WINDOW_EVENTS = 1_000;
+export const REFRESH_MS = 200;
+
+/** One statement, so that cursors and parked events are of one moment. */
+const STORED = `SELECT s.id::text AS id,
+    ARRAY(SELECT c.partition::text FROM pgstream.webhook_cursor c
+      WHERE c.subscription_id = s.id AND c.topic = $1 ORDER BY c.partition) AS partitions,
+    ARRAY(SELECT c.next_offset::text FROM pgstream.webhook_cursor c
+      WHERE c.subscription_id = s.id AND c.topic = $1 ORDER BY c.partition) AS next,
+    ARRAY(SELECT r.event_id FROM pgstream.webhook_retry r WHERE r.subscription_id = s.id AND r.topic = $1) AS parked
+  FROM pgstream.webhook_subscription s`;
+
+/** Times that let a run see second attempts, parking and catching up again and again. */
+const FAST: Readonly<Record<string, string>> = {
+  PGSTREAM_WEBHOOK_NOTIFIER_EXP_BACKOFF_INITIAL_INTERVAL: '30ms',
+  PGSTREAM_WEBHOOK_NOTIFIER_EXP_BACKOFF_MAX_INTERVAL: '150ms',
+  PGSTREAM_WEBHOOK_NOTIFIER_CLIENT_TIMEOUT: '500ms',
+  PGSTREAM_WEBHOOK_PARK_AFTER: '400ms',
+  // So often that nothing is given up: a loss would hide behind a dead letter.
+  PGSTREAM_WEBHOOK_PARKED_SCHEDULE: Array.from({ length: 2_000 }, () => '300ms').join(','),
+  PGSTREAM_WEBHOOK_CIRCUIT_OPEN: '100ms',
+  PGSTREAM_WEBHOOK_CIRCUIT_MAX_OPEN: '400ms',
+  PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_CACHE_REFRESH_INTERVAL: `${REFRESH_MS}ms`,
+};
+
+/** Notifiers on a topic and a store of one run's own, a load, and what was seen of it. */
+export class HookWorld {
+  readonly load: HookLoad;
+  readonly sql: PostgresPool;
+  readonly subscribed: Subscribed[] = [];
+  /** Processes that ended by themselves, with the end of their log. */
+  readonly deserters: string[] = [];
+  readonly #name: string;
+  readonly #product: Product;
+  readonly #dir = mkdtempSync(join(tmpdir(), 'pgstream-hooks-'));
+  readonly #members = new Map<string, NotifierProcess>();
+  readonly #ports = new Map<string, number>();
+  readonly #admin: PostgresPool;
+  readonly #stored = new Map<string, StoredAt[]>();
+  readonly #releasedAt = new Map<string, number>();
+
+  private constructor(
+    name: string,
+    servers: HookServers,
+    pools: { sql: PostgresPool; admin: PostgresPool; random: Random },
+  ) {
+    this.#name = name;
+    this.sql = pools.sql;
+    this.#admin = pools.admin;
+    this.#product = new Product({ dir: this.#dir, environment: environment(name, servers) });
+    this.load = new HookLoad({
+      connection: {
+        brokers: [servers.broker],
+        clientId: 'hook-load',
+        connectionTimeoutMs: 10_000,
+        requestTimeoutMs: 30_000,
+      },
+      topic: name,
+      partitions: 3,
+      random: pools.random,
+      pauseMs: 20,
+    });
+  }
+
+  static async open(servers: HookServers, random: Random): Promise<HookWorld> {
+    const name = uniqueName('hooks');
+    const admin = await openSql(servers.postgresUrl, 'hook-test');
+    await admin.query(`CREATE DATABASE ${name}`);
+    const sql = await openSql(urlOf(servers.postgresUrl, name), 'hook-test');
+    const world = new HookWorld(name, servers, { sql, admin, random });
+    await world.load.open();
+    return world;
+  }
+
+  get members(): readonly string[] {
+    return [...this.#members.keys()];
+  }
+
+  /** Starts a notifier, again under its old address, and does not wait for it. */
+  async launch(name: string, settings: Readonly<Record<string, string>> = {}): Promise<NotifierProcess> {
+    const port = this.#ports.get(name) ?? (await freePort());
+    this.#ports.set(name, port);
+    const address = `127.0.0.1:${port}`;
+    const product = this.#product.withEnvironment({
+      ...settings,
+      PGSTREAM_WEBHOOK_SUBSCRIPTION_SERVER_ADDRESS: address,
+    });
+    const process = { ...(await product.launch('webhook-notifier', name)), apiUrl: `http://${address}` };
+    this.#members.set(name, process);
+    void this.#watch(process);
+    return process;
+  }
+
+  async start(name: string): Promise<NotifierProcess> {
+    const process = await this.launch(name);
+    await untilReady(process);
+    return process;
+  }
+
+  /** An end that is wanted; the store is read right behind it. */
+  async end(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const process = this.#members.get(name);
+    this.#members.delete(name);
+    process?.child.kill(signal);
+    await process?.exited;
+    await this.readStore();
+  }
+
+  /** Waits for an end that the process makes of itself. */
+  async absorbEnd(process: NotifierProcess, timeoutMs: number): Promise<number | NodeJS.Signals> {
+    this.#members.delete(process.name);
+    let end: number | NodeJS.Signals | undefined;
+    void process.exited.then((how) => (end = how));
+    await waitFor(`${process.name} to end`, () => end !== undefined, timeoutMs);
+    await this.readStore();
+    return end ?? 1;
+  }
+
+  logOf(name: string): string {
+    return readFileSync(join(this.#dir, `${name}.log`), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .slice(-15)
+      .join('\n');
+  }
+
+  /** @param process that is asked; default one of those that are not about to end. */
+  async ask(
+    method: string,
+    path: string,
+    body?: object,
+    process = [...this.#members.values()][0],
+  ): Promise<{ status: number; text: string }> {
+    if (process === undefined) throw new Error('no notifier runs');
+    const answer = await fetch(`${process.apiUrl}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${TOKEN}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: answer.status, text: await answer.text() };
+  }
+
+  /** Resolves behind the 201. */
+  async subscribe(
+    receiver: HookReceiver,
+    spec: object = {},
+    { wants = () => true, isAway = false }: Partial<Pick<Subscribed, 'wants' | 'isAway'>> = {},
+  ): Promise<Subscribed> {
+    const { status, text } = await this.ask('POST', '/v1/subscriptions', { url: receiver.url, ...spec });
+    const fromIndex = this.load.sent.length;
+    if (status !== 201) throw new Error(`${receiver.name}: ${status} ${text}`);
+    const { id }: { id: string } = JSON.parse(text);
+    const subscribed = { id, receiver, fromIndex, wants, isAway };
+    this.subscribed.push(subscribed);
+    return subscribed;
+  }
+
+  /** It was removed: what was sent before `toIndex` stays owed, later events are not. */
+  release({ id }: Subscribed, toIndex: number): void {
+    this.#releasedAt.set(id, toIndex);
+  }
+
+  owedTo({ id, fromIndex, wants }: Subscribed): readonly SentEvent[] {
+    return this.load.sent.slice(fromIndex, this.#releasedAt.get(id)).filter(wants);
+  }
+
+  /** Until everything that was sent so far has come. */
+  async untilDelivered(to: Subscribed, timeoutMs: number): Promise<void> {
+    const owed = this.owedTo(to);
+    await waitFor(
+      `${owed.length} events at ${to.receiver.name}`,
+      () => {
+        const { acceptedIds } = to.receiver;
+        const missing = owed.filter(({ id }) => !acceptedIds.has(id)).length;
+        if (missing > 0) throw new Error(`${missing} have not come`);
+        return true;
+      },
+      timeoutMs,
+    );
+  }
+
+  /** What must not come again from now on. */
+  async readStore(): Promise<void> {
+    const { rows } = await this.sql.query(STORED, [this.#name]);
+    const atMs = performance.now();
+    for (const row of rows) {
+      const id = String(row['id']);
+      const [partitions, next] = [texts(row['partitions']), texts(row['next'])];
+      const cursors = new Map(partitions.map((partition, at) => [Number(partition), Number(next[at])]));
+      const known = this.#stored.get(id) ?? [];
+      known.push({ atMs, cursors, parked: new Set(texts(row['parked'])) });
+      this.#stored.set(id, known);
+    }
+  }
+
+  async #watch(process: NotifierProcess): Promise<void> {
+    const end = await process.exited;
+    const { name } = process;
+    if (this.#members.get(name) !== process) return;
+    this.#members.delete(name);
+    this.deserters.push(`${name} ended with ${end}\n${this.logOf(name)}`);
+  }
+
+  /** What was promised and not kept. */
+  violations(): string[] {
+    const { byId } = this.load;
+    return this.subscribed.flatMap((one) =>
+      judgeHooks({
+        name: one.receiver.name,
+        owed: this.owedTo(one),
+        wants: one.wants,
+        byId,
+        arrivals: one.receiver.arrivals,
+        stored: this.#stored.get(one.id) ?? [],
+        windowEvents: one.isAway ? Number.POSITIVE_INFINITY : WINDOW_EVENTS,
+      }),
+    );
+  }
+
+  get repeated(): number {
+    return this.subscribed.reduce((sum, { receiver }) => sum + repeatedCount(receiver.arrivals), 0);
+  }
+
+  async close(): Promise<void> {
+    await this.load.stop().catch(() => {});
+    this.#members.clear();
+    await this.#product.stopAll();
+    await Promise.all(this.subscribed.map(({ receiver }) => receiver.close()));
+    await this.load.close();
+    await this.sql.end();
+    await this.#admin.query(`DROP DATABASE ${this.#name} WITH (FORCE)`);
+    await this.#admin.end();
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
+
+function environment(
+  name: string,
+  { postgresUrl, broker, sessionTimeout, settings = FAST }: HookServers,
+): Record<string, string> {
+  return {
+    PGSTREAM_KAFKA_SERVERS: broker,
+    PGSTREAM_KAFKA_TOPIC_NAME: name,
+    PGSTREAM_KAFKA_READER_CONSUMER_GROUP_ID: name,
+    PGSTREAM_KAFKA_READER_SESSION_TIMEOUT: sessionTimeout,
+    PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_URL: urlOf(postgresUrl, name),
+    PGSTREAM_WEBHOOK_SECRET_KEY: 'a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2U=',
+    PGSTREAM_WEBHOOK_API_TOKEN: TOKEN,
+    PGSTREAM_WEBHOOK_ALLOW: '127.0.0.1',
+    ...settings,
+  };
+}
+
+function urlOf(postgresUrl: string, database: string): string {
+  const url = new URL(postgresUrl);
+  url.pathname = `/${database}`;
+  return url.href;
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
