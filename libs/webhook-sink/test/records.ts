@@ -1,4 +1,12 @@
-import type { ChangeRecord, Lsn, RecordColumn, RecordValue } from '@pgstream/wal-event';
+import {
+  encodeRecord,
+  RecordBatchBuilder,
+  type ChangeRecord,
+  type Lsn,
+  type RecordBatch,
+  type RecordColumn,
+  type RecordValue,
+} from '@pgstream/wal-event';
 
 /** `column('id', 1)`: numbers become literals, as they are in the log. */
 export function column(name: string, value: string | boolean | number | null): RecordColumn {
@@ -47,4 +55,25 @@ export function ddl(n: number, schema: string): ChangeRecord {
       }),
     },
   });
+}
+
+/** A batch of transactions `n` (which commit at `8 n`), each of so many changes. */
+export function batchOf(...transactions: readonly (readonly [n: number, changes: number])[]): RecordBatch {
+  const batch = new RecordBatchBuilder(1024);
+  batch.epoch = 1;
+  for (const [n, changes] of transactions) {
+    for (let seq = 0; seq < changes; seq++) {
+      const record = change(n);
+      const { commitLsn } = record.position;
+      const bytes = encodeRecord({ ...record, position: { commitLsn, seq, sub: 1 } });
+      batch.reserve(bytes.length);
+      bytes.copy(batch.bytes, batch.length);
+      const table = { schema: 'app', table: 'orders', tableId: 't', keyColumnIds: ['t-id'] };
+      batch.push(
+        { action: 0x49, commitLsn, seq, sub: 1, commitTimeMs: 5, table },
+        batch.length + bytes.length,
+      );
+    }
+  }
+  return batch;
 }

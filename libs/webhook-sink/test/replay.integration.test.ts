@@ -83,6 +83,25 @@ test.each([
   },
 );
 
+test.each([
+  ['behind', { beginning: true }],
+  ['ahead of', { lsn: lsnOf(7) }],
+])(
+  'what was delivered and is not stored yet comes again, from a place %s the stored cursor',
+  async (_what, from) => {
+    await using log = await OwnLog.create(1);
+    await using receiver = await Receiver.start();
+    await using it = await scene(log, { flushIntervalMs: 3_600_000 });
+    const id = await it.worker.subscribe(spec(receiver.url, { ordering: 'partition' }));
+    await log.send(0, rows(1, 10));
+    const first = (await receiver.accepts(10)).map((one) => one.id);
+    expect(await it.replay(id, from)).toEqual([{ partition: 0, nextOffset: 0, before: 0 }]);
+    const again = (await receiver.accepts(20)).slice(10);
+    expect(again.map((one) => one.id)).toEqual(first);
+    expect(it.worker.failure).toBeUndefined();
+  },
+);
+
 test('a replay from an epoch that is to come moves nothing', async () => {
   await using log = await OwnLog.create(1);
   await using receiver = await Receiver.start();

@@ -151,7 +151,7 @@ test('a cursor moves only under the epoch of the owner of its partition', async 
   expect(await cursors.save([{ ...row, nextOffset: 22, epoch: second }])).toEqual(all);
 });
 
-test('a cursor that was moved back is not moved on by who had it before; a target that lies ahead moves nothing', async () => {
+test('a cursor that was moved back is not moved on by who had it before; a target that lies ahead moves none on', async () => {
   const id = await store.create(spec('https://h/9'), start);
   const epoch = await cursors.claim(0);
   const row = { subscriptionId: id, partition: 0, nextOffset: 20, laneState: 'attached', epoch } as const;
@@ -162,7 +162,10 @@ test('a cursor that was moved back is not moved on by who had it before; a targe
     [1, 5],
     [7, 1],
   ]);
-  expect(await cursors.rewind(id, targets)).toEqual([{ partition: 0, nextOffset: 3, before: 20 }]);
+  expect(await cursors.rewind(id, targets)).toEqual([
+    { partition: 0, nextOffset: 3, before: 20 },
+    { partition: 1, nextOffset: 0, before: 0 },
+  ]);
   expect(await store.version()).not.toBe(version);
   expect(await cursors.save([{ ...row, nextOffset: 30, generation: 0 }])).toEqual({
     overtaken: [],

@@ -81,7 +81,7 @@ const addReplay = (server: Routes, options: WebhookApiOptions): void => {
     body: refTo(ReplayRequest),
     response: { 202: refTo(ReplayBody) },
     description:
-      'Partitions that had not come so far stay where they are. 409 where retention has taken, or may have taken, some of what is asked for; nothing is moved then.',
+      'Partitions that had not come so far begin again where they are: none skips anything. 409 where retention has taken, or may have taken, some of what is asked for; nothing is moved then.',
   };
   server.post('/:id/replay', { schema }, async ({ params: { id }, body }, reply) => {
     await found(id);

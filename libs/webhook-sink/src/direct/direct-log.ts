@@ -215,8 +215,9 @@ export class DirectLog implements LogSource {
   async #learn(): Promise<void> {
     const { subscriptions } = this.#options;
     if ((await this.#patiently(() => subscriptions.version())) === this.#version) return;
-    if (!this.#isStopping) await this.#readers?.refresh();
+    // Before lanes are opened: one that is made meanwhile gives another version, and is looked for again.
     const found = await this.#patiently(() => subscriptions.all());
+    if (!this.#isStopping) await this.#readers?.refresh();
     const openings = await this.openings();
     this.#known = found.subscriptions.flatMap((one) =>
       openings.has(one.id) ? [{ id: one.id, matcher: compile(one) }] : [],

@@ -1,36 +1,9 @@
-import {
-  decodeRecord,
-  encodeRecord,
-  RecordBatchBuilder,
-  valueAt,
-  type RecordBatch,
-} from '@pgstream/wal-event';
-import { change } from '../../test/records.ts';
+import { decodeRecord, valueAt, type RecordBatch } from '@pgstream/wal-event';
+import { batchOf, change } from '../../test/records.ts';
 import { reachedBefore, reachedText } from './stream-position.ts';
 import { Tail } from './tail.ts';
 
 const OUTCOME = { settled: () => {}, failed: () => {} };
-
-/** A batch of transactions `n` (which commit at `8 n`), each of so many changes. */
-function batchOf(...transactions: readonly (readonly [n: number, changes: number])[]): RecordBatch {
-  const batch = new RecordBatchBuilder(1024);
-  batch.epoch = 1;
-  for (const [n, changes] of transactions) {
-    for (let seq = 0; seq < changes; seq++) {
-      const record = change(n);
-      const { commitLsn } = record.position;
-      const bytes = encodeRecord({ ...record, position: { commitLsn, seq, sub: 1 } });
-      batch.reserve(bytes.length);
-      bytes.copy(batch.bytes, batch.length);
-      const table = { schema: 'app', table: 'orders', tableId: 't', keyColumnIds: ['t-id'] };
-      batch.push(
-        { action: 0x49, commitLsn, seq, sub: 1, commitTimeMs: 5, table },
-        batch.length + bytes.length,
-      );
-    }
-  }
-  return batch;
-}
 
 const offsetsOf = ({ offsets, count }: RecordBatch) => Array.from(offsets ?? []).slice(0, count);
 const seqs = (batch: RecordBatch) =>

@@ -24,10 +24,10 @@ interface LogRange {
 const REMEDY = 'replay from a later place, or from {"beginning": true} for what is left';
 
 /**
- * Moves the cursors of a subscription back to `from`, in every partition that had come further: its events are delivered
- * again, with the ids that they had. It never moves one on.
+ * Lets a subscription begin again at `from`, in every partition that holds something from there on: its events are
+ * delivered again, with the ids that they had. One that has not come so far begins again where it is: none is moved on.
  *
- * @returns what was moved.
+ * @returns where it begins again.
  * @throws {Problem} 400, 409: retention has taken, or may have taken, events that are asked for; or a place lies ahead.
  */
 export async function replay(
@@ -38,7 +38,9 @@ export async function replay(
   const [starts, ends] = await Promise.all([positions.starts(), positions.ends()]);
   const targets = await targetsOf(from, { starts, ends }, positions);
   if ('offsets' in from) await assertBehind(subscriptionId, targets, cursors);
-  return await cursors.rewind(subscriptionId, targets);
+  // What came after the look at the ends is delivered anyway.
+  const wanted = [...targets].filter(([partition, offset]) => offset < (ends.get(partition) ?? 0));
+  return await cursors.rewind(subscriptionId, new Map(wanted));
 }
 
 async function targetsOf(

@@ -149,19 +149,20 @@ export class CursorStore {
   }
 
   /**
-   * Moves cursors back, never on: what is before its target already stays there, and what is not listed too. What the
-   * present owners write of their old positions later changes nothing; they learn of it by the version.
+   * Makes lanes begin again at their targets, or where their cursors are when those have not come so far: an owner may have
+   * delivered more than it has stored. None is moved on, and what is not listed stays as it is. What the present owners
+   * write of their old positions later changes nothing; they learn of it by the version.
    * @param targets next offsets by partition.
-   * @returns what was moved.
+   * @returns where lanes begin again.
    */
   async rewind(id: string, targets: ReadonlyMap<number, number>): Promise<readonly Rewound[]> {
     return await this.#pool.transaction(async (sql) => {
       await sql.query('UPDATE pgstream.webhook_state SET version = version + 1');
       const { rows } = await sql.query(
         `WITH moved AS (
-           SELECT c.partition, c.next_offset AS before, v.next_offset
+           SELECT c.partition, c.next_offset AS before, least(v.next_offset, c.next_offset) AS next_offset
            FROM pgstream.webhook_cursor c JOIN unnest($3::int[], $4::bigint[]) AS v(partition, next_offset) USING (partition)
-           WHERE c.subscription_id = $1 AND c.topic = $2 AND v.next_offset < c.next_offset
+           WHERE c.subscription_id = $1 AND c.topic = $2
            ORDER BY c.partition FOR UPDATE OF c)
          UPDATE pgstream.webhook_cursor c
          SET next_offset = m.next_offset, generation = c.generation + 1, lane_state = 'catching_up', updated_at = now()

@@ -35,7 +35,7 @@ export function addHookReplay(group: Command, hooks: HookContext): void {
     );
     const text =
       rows.length === 0
-        ? 'nothing to replay: no partition has come further'
+        ? 'nothing to replay: no partition has anything from there on'
         : renderTable(['partition', 'goes on at', 'had come to'], rows);
     printer.result(text, replayed);
   });
