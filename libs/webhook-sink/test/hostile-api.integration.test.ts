@@ -125,6 +125,14 @@ function querystring(schema: unknown): Arbitrary<string> {
   );
 }
 
+/** Some of what fits these must come through. */
+const WITHIN = [
+  'GET /v1/subscriptions',
+  'POST /v1/subscriptions',
+  'PATCH /v1/subscriptions/:id',
+  'POST /webhooks/subscribe',
+];
+
 test('every route, attacked by what its schema lets through and what it does not, answers without a 5xx', async () => {
   const routes = attackable();
   expect(routes.map(({ method, path }) => `${method} ${path}`)).toEqual(
@@ -135,10 +143,9 @@ test('every route, attacked by what its schema lets through and what it does not
       'GET /v1/dead-letters',
     ]),
   );
-  const statuses = new Map<string, Set<number>>();
   for (const { method, path, schema } of routes) {
     const answered = new Set<number>();
-    statuses.set(`${method} ${path}`, answered);
+    const route = `${method} ${path}`;
     const there = await known();
     const attack = record({
       id: oneof(
@@ -164,34 +171,28 @@ test('every route, attacked by what its schema lets through and what it does not
         constantFrom('text/plain', 'application/json; charset=utf-16', ';;;', 'application/xml'),
       ),
     });
-    await assert(
-      asyncProperty(attack, async ({ id, query, body, type }) => {
-        const answer = await fetch(`${api.url}${path.replaceAll(/:\w+/g, id)}?${query}`, {
-          method,
-          headers: {
-            authorization: `Bearer ${TOKEN}`,
-            ...(method === 'GET' ? {} : { 'content-type': type }),
-          },
-          ...(method === 'GET' ? {} : { body: new TextEncoder().encode(body) }),
-        });
-        answered.add(answer.status);
-        await answer.arrayBuffer();
-        expect([answer.status, body.slice(0, 200)]).toEqual([expect.any(Number), body.slice(0, 200)]);
-        expect(answer.status).toBeLessThan(500);
-      }),
-      { numRuns: 60 },
-    );
+    const property = asyncProperty(attack, async ({ id, query, body, type }) => {
+      const answer = await fetch(`${api.url}${path.replaceAll(/:\w+/g, id)}?${query}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${TOKEN}`,
+          ...(method === 'GET' ? {} : { 'content-type': type }),
+        },
+        ...(method === 'GET' ? {} : { body: new TextEncoder().encode(body) }),
+      });
+      answered.add(answer.status);
+      await answer.arrayBuffer();
+      expect([answer.status, body.slice(0, 200)]).toEqual([expect.any(Number), body.slice(0, 200)]);
+      expect(answer.status).toBeLessThan(500);
+    });
+    const isThrough = () => !WITHIN.includes(route) || [...answered].some((status) => status < 300);
+    for (let round = 0; round < 10 && (round === 0 || !isThrough()); round++) {
+      await assert(property, { numRuns: 60 });
+    }
+    // Else the attack would only have met the doorkeeper.
+    expect([route, isThrough()]).toEqual([route, true]);
   }
   expect(api.unexpected).toEqual([]);
-  // Else the attack would only have met the doorkeeper.
-  for (const route of [
-    'GET /v1/subscriptions',
-    'POST /v1/subscriptions',
-    'PATCH /v1/subscriptions/:id',
-    'POST /webhooks/subscribe',
-  ]) {
-    expect([route, [...(statuses.get(route) ?? [])].some((status) => status < 300)]).toEqual([route, true]);
-  }
   expect((await api.ask('GET', '/v1/subscriptions')).status).toBe(200);
 }, 180_000);
 
