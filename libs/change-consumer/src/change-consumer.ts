@@ -46,8 +46,9 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   readonly #committer: OffsetCommitter;
   readonly #lease: Lease;
   #onRevoke: RevokeHandler | undefined;
-  /** Hand-overs that have not ended. The next batches wait for them. */
+  /** Hand-overs that have not ended. The next assignment is told, and its batches handed out, when they have. */
   #revokes = 0;
+  #untold: readonly AssignedPartition[] = [];
   #failure: { readonly cause: unknown } | undefined;
   #started: Promise<void> | undefined;
 
@@ -81,6 +82,11 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
    */
   ownsLanes(): Promise<boolean> {
     return this.#lease.holds();
+  }
+
+  /** As {@link ownsLanes}, of one lane: it may have been given away, though what was read of it is not finished yet. */
+  async owns(lane: number): Promise<boolean> {
+    return this.#lanes.has(lane) && (await this.#lease.holds());
   }
 
   /** The offset before which everything of the lane is confirmed or needs no confirming. */
@@ -224,6 +230,15 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
       if (this.#options.startFrom === 'latest') lane.committedTo = -1;
     }
     if (this.#options.startFrom === 'latest') this.#committer.schedule();
+    this.#untold = partitions;
+    this.#tell();
+  }
+
+  /** A hand-over may outlast the rebalance: who was told of a partition before would give it up with the one that goes. */
+  #tell(): void {
+    if (this.#revokes > 0 || this.#untold.length === 0) return;
+    const partitions = this.#untold.filter(({ partition }) => this.#lanes.has(partition));
+    this.#untold = [];
     this.#options.onAssigned?.(partitions);
   }
 
@@ -266,6 +281,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
       this.#fail(cause);
     }
     this.#revokes--;
+    this.#tell();
     this.#consumer.nudge();
   }
 
@@ -277,6 +293,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
       this.#lent.forget(lane);
       this.#lanes.delete(partition);
     }
+    this.#untold = this.#untold.filter(({ partition }) => !partitions.includes(partition));
     this.#consumer.nudge();
   }
 

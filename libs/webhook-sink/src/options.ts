@@ -42,8 +42,8 @@ export interface WebhookSinkOptions {
   readonly disableAfterMs?: number;
   /** The offset before which the group has nothing left to confirm. */
   readonly confirmedTo?: (partition: number) => number | undefined;
-  /** Whether the group still counts us in. */
-  readonly ownsLanes?: () => Promise<boolean>;
+  /** Whether the partition is ours, as far as the group knows; it may reject where the group cannot be asked. */
+  readonly owns?: (partition: number) => Promise<boolean>;
   /** See {@link DeliveryContext.isRepeated}. */
   readonly isRepeated?: DeliveryContext['isRepeated'];
   /** The sink cannot go on. */

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { failpoint } from '@pgstream/failure';
+import { classify, failpoint } from '@pgstream/failure';
 import { ACTION, valueAt, type BatchOutcome, type RecordBatch, type Sink } from '@pgstream/wal-event';
 import { CursorKeeper } from './deliver/cursor-keeper.ts';
 import type { DeliveryContext } from './deliver/delivery-context.ts';
@@ -251,11 +251,13 @@ export class WebhookSink implements Sink {
     const owned = this.#partitions.get(partition);
     this.#context.observer.notice?.('ownership_lost', { partition });
     try {
-      if (owned === undefined || !(await (this.#options.ownsLanes?.() ?? Promise.resolve(false)))) return;
+      if (owned === undefined || !(await (this.#options.owns?.(partition) ?? Promise.resolve(false)))) return;
       owned.epoch = await this.#context.cursors.claim(partition);
       this.#keeper.schedule();
     } catch (cause) {
-      this.#fail(cause);
+      // The group or the store cannot be asked just now: the next write is refused too, and asks again.
+      if (classify(cause, []).disposition === 'retry') this.#keeper.schedule();
+      else this.#fail(cause);
     }
   }
 

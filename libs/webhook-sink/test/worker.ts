@@ -78,7 +78,7 @@ export class Worker {
       version: 'test',
       observer: { notice: (event) => void this.notices.push(event) },
       confirmedTo: (partition) => this.#source.confirmedTo(partition),
-      ownsLanes: () => this.#source.ownsLanes(),
+      owns: (partition) => this.#source.owns(partition),
       onFailed: (cause) => (this.failure ??= cause),
       ...FAST,
       ...changes,

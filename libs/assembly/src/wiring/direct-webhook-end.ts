@@ -67,7 +67,7 @@ function openEnds(
     observer,
     isRepeated: (subscriptionId, offset, record) => log.isRepeated(subscriptionId, offset, record),
     // Whoever moves the cursors has the slot, and with it the stream.
-    ownsLanes: () => {
+    owns: () => {
       onFailed(new PipelineError('WEBHOOK_STREAM_TAKEN_OVER'));
       return Promise.resolve(false);
     },

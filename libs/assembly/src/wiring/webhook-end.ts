@@ -63,7 +63,7 @@ export async function kafkaToWebhooks(given: RunContext, deadLetters: DeadLetter
     log,
     observer: webhookObserver(context, () => sink),
     confirmedTo: (partition) => source.confirmedTo(partition),
-    ownsLanes: () => source.ownsLanes(),
+    owns: (partition) => source.owns(partition),
   });
   const source = kafkaSource(context, deadLetters, {
     // Where a subscription begins is in its cursors.
