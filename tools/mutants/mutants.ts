@@ -133,6 +133,22 @@ export const MUTANTS: readonly Mutant[] = [
     named: 'what a refresh has failed to show',
   },
   {
+    name: 'delete the old document of a row before its new one is durable',
+    file: `${SINK}/src/row-writer.ts`,
+    from: 'if (previous === undefined) this.#delete(table, old, batch, row);',
+    to: 'if (previous !== null) this.#delete(table, old, batch, row);',
+    test: `${SINK}/test/faults.integration.test.ts`,
+    named: 'a row whose key changed keeps the value that the log does not repeat',
+  },
+  {
+    name: 'tell of a partition before its hand-over has ended',
+    file: `${CONSUMER}/src/change-consumer.ts`,
+    from: 'if (this.#revokes > 0 || this.#untold.length === 0) return;',
+    to: 'if (this.#untold.length === 0) return;',
+    test: CONSUMING,
+    named: 'a partition that comes back waits until its old batches are out of the way',
+  },
+  {
     name: 'let a late cursor undo a replay',
     file: `${HOOKS}/src/store/cursor-store.ts`,
     from: 'WHERE c.generation = excluded.generation',
