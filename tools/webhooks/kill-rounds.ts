@@ -18,8 +18,9 @@ export async function killRounds(world: HookWorld, options: KillOptions): Promis
   const { rounds, random, drainMs, onRound } = options;
   for (const name of NOTIFIERS) await world.start(name);
   for (const receiver of await unevenReceivers(random)) {
-    if (receiver.name !== 'updates') await world.subscribe(receiver);
-    else {
+    if (receiver.name !== 'updates') {
+      await world.subscribe(receiver, {}, { isAway: receiver.name === 'away' });
+    } else {
       const filters = [{ operations: ['update'] }];
       await world.subscribe(receiver, { filters }, { wants: ({ operation }) => operation === 'update' });
     }
