@@ -41,6 +41,13 @@ export interface SenderOptions {
   readonly maxSocketsPerOrigin?: number;
 }
 
+interface Target {
+  readonly origin: string;
+  readonly path: string;
+}
+
+const MAX_TARGETS = 10_000;
+const EMPTY = { origin: '', pathname: '', search: '' };
 /** So much of an answer is read, so that the connection can be used again; longer ones cost the connection. */
 const MAX_ANSWER_BYTES = 16 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -51,7 +58,11 @@ const BUSY = new Set([408, 425, 429, 502, 503, 504]);
 export class Sender {
   readonly #guard: AddressGuard;
   readonly #agents: Agents;
-  readonly #closing = new AbortController();
+  /** One for each request under way: linking signals to each other costs as much as the request does. */
+  readonly #underWay = new Set<AbortController>();
+  /** Of the URLs that were sent to last. */
+  readonly #targets = new Map<string, Target | string>();
+  #isClosed = false;
 
   constructor({ guard, connectTimeoutMs = 5_000, maxSocketsPerOrigin = 64 }: SenderOptions) {
     this.#guard = guard;
@@ -71,26 +82,51 @@ export class Sender {
   async send({ url, headers, body, tls = null, timeoutMs }: Delivery): Promise<SendResult> {
     const startedAt = performance.now();
     const since = () => performance.now() - startedAt;
-    const fault = this.#guard.urlFault(url);
-    if (fault !== undefined) return failed(fault, since());
-    const timeout = AbortSignal.timeout(timeoutMs);
-    const signal = AbortSignal.any([timeout, this.#closing.signal]);
+    const target = this.#targetOf(url);
+    if (typeof target === 'string') return failed(target, since());
+    if (this.#isClosed) return failed('stopped', since());
+    const attempt = new AbortController();
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      attempt.abort();
+    }, timeoutMs);
+    this.#underWay.add(attempt);
     try {
-      const { origin, pathname, search } = new URL(url);
-      const path = `${pathname}${search}`;
       const agent = this.#agents.of(tls);
-      const answer = await agent.request({ origin, path, method: 'POST', headers, body, signal });
+      const answer = await agent.request({
+        ...target,
+        method: 'POST',
+        headers,
+        body,
+        signal: attempt.signal,
+      });
       await discard(answer.body);
       return judged(answer, since());
     } catch (cause) {
-      return failed(timeout.aborted ? `no answer within ${timeoutMs} ms` : reasonOf(cause), since());
+      return failed(isLate ? `no answer within ${timeoutMs} ms` : reasonOf(cause), since());
+    } finally {
+      clearTimeout(timer);
+      this.#underWay.delete(attempt);
     }
   }
 
   /** Requests under way end without an answer. */
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#isClosed = true;
+    for (const attempt of this.#underWay) attempt.abort();
     await this.#agents.destroy();
+  }
+
+  /** Where a URL leads, or why nothing is sent there. What its name resolves to is judged at each connection. */
+  #targetOf(url: string): Target | string {
+    const known = this.#targets.get(url);
+    if (known !== undefined) return known;
+    const { origin, pathname, search } = URL.canParse(url) ? new URL(url) : EMPTY;
+    const target = this.#guard.urlFault(url) ?? { origin, path: `${pathname}${search}` };
+    if (this.#targets.size >= MAX_TARGETS) this.#targets.clear();
+    this.#targets.set(url, target);
+    return target;
   }
 }
 
