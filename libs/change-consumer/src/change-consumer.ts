@@ -86,12 +86,17 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
 
   /** As {@link ownsLanes}, of one lane: it may have been given away, though what was read of it is not finished yet. */
   async owns(lane: number): Promise<boolean> {
-    return this.#lanes.has(lane) && (await this.#lease.holds());
+    return this.#isTold(lane) && (await this.#lease.holds());
   }
 
   /** The offset before which everything of the lane is confirmed or needs no confirming. */
   confirmedTo(lane: number): number | undefined {
-    return this.#lanes.get(lane)?.confirmedTo;
+    return this.#isTold(lane) ? this.#lanes.get(lane)?.confirmedTo : undefined;
+  }
+
+  /** Whoever asks about a lane that came back and was not told yet means the one that goes. */
+  #isTold(lane: number): boolean {
+    return this.#lanes.has(lane) && !this.#untold.some(({ partition }) => partition === lane);
   }
 
   get inFlightBytes(): number {

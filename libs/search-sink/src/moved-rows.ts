@@ -29,9 +29,13 @@ export class MovedRows {
     return this.#waiting.has(keyOf(table, id));
   }
 
+  rows(): MovedRow[] {
+    return [...this.#waiting.values()];
+  }
+
   /** In the order of their changes; none is left. */
   take(): MovedRow[] {
-    const rows = [...this.#waiting.values()];
+    const rows = this.rows();
     this.#waiting.clear();
     return rows;
   }

@@ -78,6 +78,13 @@ export class RowWriter {
     return { at: batch.count, pause: this.moved.any ? 'moved' : 'done' };
   }
 
+  /** What must be read before {@link removeMoved}: some may have been parked by the bulk that was waited for. */
+  movedParked(): WantedEntry[] {
+    if (!this.#parked.any) return [];
+    const unknown = this.moved.rows().filter(({ table, id }) => !this.#parked.isLoaded(table, id, false));
+    return unknown.map(({ table, id }) => ({ table, id, document: false }));
+  }
+
   /** Once the documents are durable that took their place. */
   removeMoved(ticket: Ticket): void {
     for (const { table, id, batch, at } of this.moved.take()) {

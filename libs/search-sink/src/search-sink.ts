@@ -189,8 +189,7 @@ export class SearchSink implements Sink {
         await this.#parking.fetch(this.#writer, batch, at, signal);
         return false;
       case 'moved':
-        await this.#drain(signal);
-        this.#writer.removeMoved(ticket);
+        await this.#removeMoved(ticket, signal);
         return false;
       case 'undecodable':
       case 'no_key':
@@ -199,6 +198,15 @@ export class SearchSink implements Sink {
       default:
         return assertNever(pause);
     }
+  }
+
+  /** Documents that gave their values away go, once those who took them are durable: in the index or parked. */
+  async #removeMoved(ticket: Ticket, signal: AbortSignal): Promise<void> {
+    await this.#drain(signal);
+    const { keys } = this.#parking;
+    if (keys.isFlushDue) await this.#keepParked(ticket, signal);
+    await keys.load(this.#writer.movedParked(), signal);
+    this.#writer.removeMoved(ticket);
   }
 
   async #openTable(batch: RecordBatch, at: number, signal: AbortSignal): Promise<void> {

@@ -432,3 +432,21 @@ test('many changes of many parked keys in one batch: the newest of each is kept,
   });
   expect(count).toBe(1200);
 });
+
+test('a row that the store refuses and that then gets another key leaves nothing parked under the old one', async () => {
+  await using r = strict();
+  const orders = new FakeTable(r.schema, 'orders', ORDERS);
+  await r.write([r.log.insert(orders, { id: n(9), note: '9', big: 'warm' })]);
+  r.log.commit();
+  await r.write([
+    r.log.insert(orders, { id: n(5), note: 'x', big: 'of the row' }),
+    r.log.update(orders, { id: n(7), note: '7' }, { old: { id: n(5) }, unchanged: ['big'] }),
+  ]);
+  expect(await parked(r)).toEqual([]);
+  r.log.commit();
+  await r.write([r.log.insert(orders, { id: n(5), note: '5', big: 'of another row' })]);
+  expect(await r.documents(`${r.schema}.orders`)).toMatchObject({
+    '5': { note: '5', big: 'of another row' },
+    '7': { note: '7', big: 'of the row' },
+  });
+});

@@ -50,6 +50,8 @@ export class BatchConsumer {
   readonly #lanes = new FetchLanes();
   readonly #loop: FetchLoop;
   #membership: Membership | undefined;
+  /** Whose partitions are ours from now on: not any more from the moment when they are being released. */
+  #assigning: Membership | undefined;
   #failure: PipelineError | undefined;
   #waiting: Wait | undefined;
   #closed = false;
@@ -208,14 +210,15 @@ export class BatchConsumer {
 
   async #assign(partitions: readonly number[], membership: Membership): Promise<void> {
     this.#membership = membership;
+    this.#assigning = membership;
     for (
       let waitMs = 100;
-      this.#membership === membership && !this.#closed;
+      this.#assigning === membership && !this.#closed;
       waitMs = Math.min(waitMs * 2, 2_000)
     ) {
       try {
         const assigned = await this.#startOffsets(partitions);
-        if (this.#membership !== membership) return; // another rebalance came meanwhile
+        if (this.#assigning !== membership) return; // another rebalance came meanwhile
         for (const { partition, offset } of assigned) this.#lanes.add(partition, offset);
         this.#events.assigned(assigned);
         this.#loop.wake();
@@ -242,6 +245,7 @@ export class BatchConsumer {
   }
 
   async #release(): Promise<void> {
+    this.#assigning = undefined;
     const { partitions } = this.#lanes;
     this.#lanes.clear();
     await this.#events.release(partitions);
@@ -249,6 +253,7 @@ export class BatchConsumer {
   }
 
   #lost(): void {
+    this.#assigning = undefined;
     const { partitions } = this.#lanes;
     this.#lanes.clear();
     this.#membership = undefined;
