@@ -32,6 +32,9 @@ export function productPath(world: BenchWorld, run: string, topic = run): Commit
   };
 }
 
+/** The broker unpacks what Debezium wrote, for the reader knows no lz4: a few microseconds for a record or two. */
+const READABLE = { 'compression.type': 'uncompressed' };
+
 /** Debezium with its tuned settings, which ask for a short linger; its slot has the name of the run. */
 export async function debeziumPath(world: BenchWorld, run: string): Promise<CommitPath> {
   const { postgres, kafka } = world.stack;
@@ -48,7 +51,7 @@ export async function debeziumPath(world: BenchWorld, run: string): Promise<Comm
     start: async () => {
       await sql.query(`CREATE PUBLICATION ${names.publication} FOR TABLE ${SMALL_TABLE}`);
       await sql.query("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", [run]);
-      await place.makeTopic(topic, {});
+      await place.makeTopic(topic, READABLE);
       peer = await system.open(place, names);
       await peer.start();
     },
