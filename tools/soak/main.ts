@@ -166,7 +166,8 @@ async function main(): Promise<number> {
 }
 
 try {
-  process.exitCode = await main();
+  // What a fault left behind, a client that looks for its server without rest, must not hold or load the machine.
+  process.exit(await main());
 } catch (error) {
   console.error(error instanceof MissingToolError ? error.message : error);
   process.exitCode = error instanceof MissingToolError ? 78 : 1;
