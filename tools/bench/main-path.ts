@@ -13,6 +13,7 @@ import type { Check } from '../product/screen.ts';
 import { warmStore } from './warm-store.ts';
 import { gainOf, measureWorkers, prepareWorkers, SLOW_STORE_US, type WorkersRun } from './workers/workers.ts';
 import { createTables, NARROW, WIDE } from './workload.ts';
+import { untilSlotFree } from './peers/peer-world.ts';
 
 const ROUNDS = 4;
 const STORE_WARM_UP_MS = 75_000;
@@ -70,6 +71,7 @@ async function slotToKafka(world: BenchWorld): Promise<Drain[]> {
     drains.push(await drainWithProduct(world, run, NARROW));
     console.error(drains.map((drain) => `${drain.system} ${Math.round(drain.rowsPerS)}/s`).join(', '));
     if (round % 2 === 1) reference();
+    await untilSlotFree(world, `${run}_ref`); // the server notices a reader that is gone a moment later
     await world.sql.query('SELECT pg_drop_replication_slot($1)', [`${run}_ref`]);
     if (round === 0) drains.length = 0;
   }

@@ -121,7 +121,7 @@ export function connectionTo(broker: string) {
 }
 
 /** A walsender notices that its peer was killed when it next writes or reads. */
-export async function untilSlotFree(world: PeerWorld, slot: string): Promise<void> {
+export async function untilSlotFree(world: Pick<PeerWorld, 'sql'>, slot: string): Promise<void> {
   await waitFor(
     `slot ${slot} to be free`,
     async () => {
