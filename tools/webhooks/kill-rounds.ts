@@ -18,9 +18,8 @@ export async function killRounds(world: HookWorld, options: KillOptions): Promis
   const { rounds, random, drainMs, onRound } = options;
   for (const name of NOTIFIERS) await world.start(name);
   for (const receiver of await unevenReceivers(random)) {
-    if (receiver.name !== 'updates') {
-      await world.subscribe(receiver, {}, { isAway: receiver.name === 'away' });
-    } else {
+    if (receiver.name !== 'updates') await world.subscribe(receiver);
+    else {
       const filters = [{ operations: ['update'] }];
       await world.subscribe(receiver, { filters }, { wants: ({ operation }) => operation === 'update' });
     }
