@@ -12,7 +12,8 @@ import {
   type PostgresServer,
 } from '@pgstream/test-kit';
 import { Screen } from '../product/screen.ts';
-import { HookWorld, type HookServers } from '../webhooks/hook-world.ts';
+import type { HookServers } from '../webhooks/hook-environment.ts';
+import { HookWorld } from '../webhooks/hook-world.ts';
 import { killRounds } from '../webhooks/kill-rounds.ts';
 
 export const WEBHOOKS_USAGE = 'npm run soak -- webhooks [--rounds N] [--seed N] [--json FILE]';

@@ -5,19 +5,10 @@ import type { PostgresPool } from '@pgstream/postgres-client';
 import { freePort, uniqueName, waitFor, type Random } from '@pgstream/test-kit';
 import { Product, untilReady, type RunningService } from '../product/product.ts';
 import { openSql } from '../product/sql.ts';
+import { environmentOf, TOKEN, urlOf, type HookServers } from './hook-environment.ts';
 import { judgeHooks, repeatedCount, type StoredAt } from './hook-judge.ts';
 import { HookLoad, type SentEvent } from './hook-load.ts';
 import type { HookReceiver } from './hook-receiver.ts';
-
-export interface HookServers {
-  /** A superuser's. */
-  readonly postgresUrl: string;
-  readonly broker: string;
-  /** What the broker allows at least, such as `6s`: how long the partitions of a dead process wait. */
-  readonly sessionTimeout: string;
-  /** Of the notifiers; default times that let a run see second attempts again and again. */
-  readonly settings?: Readonly<Record<string, string>>;
-}
 
 /** One subscription under observation. */
 export interface Subscribed {
@@ -34,9 +25,7 @@ export interface NotifierProcess extends RunningService {
   readonly apiUrl: string;
 }
 
-const TOKEN = 'token-of-the-webhook-tests';
 const WINDOW_EVENTS = 1_000;
-export const REFRESH_MS = 200;
 
 /** One statement, so that cursors and parked events are of one moment. */
 const STORED = `SELECT s.id::text AS id,
@@ -46,19 +35,6 @@ const STORED = `SELECT s.id::text AS id,
       WHERE c.subscription_id = s.id AND c.topic = $1 ORDER BY c.partition) AS next,
     ARRAY(SELECT r.event_id FROM pgstream.webhook_retry r WHERE r.subscription_id = s.id AND r.topic = $1) AS parked
   FROM pgstream.webhook_subscription s`;
-
-/** Times that let a run see second attempts, parking and catching up again and again. */
-const FAST: Readonly<Record<string, string>> = {
-  PGSTREAM_WEBHOOK_NOTIFIER_EXP_BACKOFF_INITIAL_INTERVAL: '30ms',
-  PGSTREAM_WEBHOOK_NOTIFIER_EXP_BACKOFF_MAX_INTERVAL: '150ms',
-  PGSTREAM_WEBHOOK_NOTIFIER_CLIENT_TIMEOUT: '500ms',
-  PGSTREAM_WEBHOOK_PARK_AFTER: '400ms',
-  // So often that nothing is given up: a loss would hide behind a dead letter.
-  PGSTREAM_WEBHOOK_PARKED_SCHEDULE: Array.from({ length: 2_000 }, () => '300ms').join(','),
-  PGSTREAM_WEBHOOK_CIRCUIT_OPEN: '100ms',
-  PGSTREAM_WEBHOOK_CIRCUIT_MAX_OPEN: '400ms',
-  PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_CACHE_REFRESH_INTERVAL: `${REFRESH_MS}ms`,
-};
 
 /** Notifiers on a topic and a store of one run's own, a load, and what was seen of it. */
 export class HookWorld {
@@ -84,7 +60,7 @@ export class HookWorld {
     this.#name = name;
     this.sql = pools.sql;
     this.#admin = pools.admin;
-    this.#product = new Product({ dir: this.#dir, environment: environment(name, servers) });
+    this.#product = new Product({ dir: this.#dir, environment: environmentOf(name, servers) });
     this.load = new HookLoad({
       connection: {
         brokers: [servers.broker],
@@ -272,29 +248,6 @@ export class HookWorld {
     await this.#admin.end();
     rmSync(this.#dir, { recursive: true, force: true });
   }
-}
-
-function environment(
-  name: string,
-  { postgresUrl, broker, sessionTimeout, settings = FAST }: HookServers,
-): Record<string, string> {
-  return {
-    PGSTREAM_KAFKA_SERVERS: broker,
-    PGSTREAM_KAFKA_TOPIC_NAME: name,
-    PGSTREAM_KAFKA_READER_CONSUMER_GROUP_ID: name,
-    PGSTREAM_KAFKA_READER_SESSION_TIMEOUT: sessionTimeout,
-    PGSTREAM_WEBHOOK_SUBSCRIPTION_STORE_URL: urlOf(postgresUrl, name),
-    PGSTREAM_WEBHOOK_SECRET_KEY: 'a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2U=',
-    PGSTREAM_WEBHOOK_API_TOKEN: TOKEN,
-    PGSTREAM_WEBHOOK_ALLOW: '127.0.0.1',
-    ...settings,
-  };
-}
-
-function urlOf(postgresUrl: string, database: string): string {
-  const url = new URL(postgresUrl);
-  url.pathname = `/${database}`;
-  return url.href;
 }
 
 function texts(value: unknown): string[] {

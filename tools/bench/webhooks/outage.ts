@@ -1,6 +1,7 @@
 import { Random, waitFor } from '@pgstream/test-kit';
 import { HookReceiver } from '../../webhooks/hook-receiver.ts';
-import { HookWorld, type HookServers } from '../../webhooks/hook-world.ts';
+import type { HookServers } from '../../webhooks/hook-environment.ts';
+import { HookWorld } from '../../webhooks/hook-world.ts';
 import { usageOf } from '../processes.ts';
 
 const BATCH = 1_000;

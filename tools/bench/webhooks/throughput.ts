@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Random, waitFor, workspaceRoot } from '@pgstream/test-kit';
 import { HookReceiver } from '../../webhooks/hook-receiver.ts';
-import { HookWorld, type HookServers, type Subscribed } from '../../webhooks/hook-world.ts';
+import type { HookServers } from '../../webhooks/hook-environment.ts';
+import { HookWorld, type Subscribed } from '../../webhooks/hook-world.ts';
 import { median } from '../processes.ts';
 
 /** Requests in flight, of the product and of the loop. */

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { endpoints, Random, waitFor } from '@pgstream/test-kit';
 import { HookReceiver } from '../hook-receiver.ts';
-import { HookWorld, REFRESH_MS, type Subscribed } from '../hook-world.ts';
+import { REFRESH_MS } from '../hook-environment.ts';
+import { HookWorld, type Subscribed } from '../hook-world.ts';
 
 const SEED = Date.now() % 1_000_000;
 /** What another process needs to hear of a change, and a request to be over. */

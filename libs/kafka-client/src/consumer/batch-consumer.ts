@@ -7,6 +7,7 @@ import { FetchLoop } from './fetch-loop.ts';
 import { GroupSession, type Membership, type OffsetCommit } from './group-session.ts';
 import { classifyConsumerFailure } from './kafka-rules.ts';
 import { requireTopic, startOffsets, whyOutOfRange, type AssignedPartition } from './start-offsets.ts';
+import { Wait } from './wait.ts';
 
 export interface BatchConsumerOptions {
   readonly connection: KafkaConnectionOptions;
@@ -285,19 +286,3 @@ export class BatchConsumer {
     this.#options.onLog({ level: 'warn', message, extra });
   }
 }
-
-class Wait {
-  readonly promise: Promise<void>;
-  // Set before the constructor returns: promises run their function at once.
-  resolve: () => void = ignore;
-  reject: (cause: unknown) => void = ignore;
-
-  constructor() {
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
-  }
-}
-
-function ignore(): void {}
