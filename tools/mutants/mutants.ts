@@ -142,8 +142,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'tell of a partition before its hand-over has ended',
-    file: `${CONSUMER}/src/change-consumer.ts`,
-    from: 'if (this.#revokes > 0 || this.#untold.length === 0) return;',
+    file: `${CONSUMER}/src/assignments.ts`,
+    from: 'if (this.isHandingOver || this.#untold.length === 0) return;',
     to: 'if (this.#untold.length === 0) return;',
     test: CONSUMING,
     named: 'a partition that comes back waits until its old batches are out of the way',

@@ -1,33 +1,18 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { failpoint, PipelineError } from '@pgstream/failure';
-import {
-  type AssignedPartition,
-  BatchConsumer,
-  type BatchConsumerOptions,
-  type FetchedRecords,
-} from '@pgstream/kafka-client';
-import type { DeadLetterStore, RecordBatch, RevokeHandler, Source } from '@pgstream/wal-event';
+import { type AssignedPartition, BatchConsumer, type FetchedRecords } from '@pgstream/kafka-client';
+import type { RecordBatch, RevokeHandler, Source } from '@pgstream/wal-event';
+import { Assignments } from './assignments.ts';
 import { BatchFiller, type Filling } from './batch-filler.ts';
 import type { Builder } from './builder-pool.ts';
 import { ConsumedLane, type KafkaCheckpoint } from './consumed-lane.ts';
 import { countFilling, noCounts, type ConsumerCounts } from './consumer-counts.ts';
+import { withDeadline } from './deadline.ts';
 import { HandOffs } from './hand-offs.ts';
 import { Lease } from './lease.ts';
 import { LentBatches } from './lent-batches.ts';
 import { OffsetCommitter } from './offset-committer.ts';
-
-export interface ChangeConsumerOptions extends BatchConsumerOptions {
-  /** Where records that are none go. */
-  readonly deadLetters: DeadLetterStore;
-  /** Of batches that were handed out and not given back. Default 32 MiB. */
-  readonly maxInFlightBytes?: number;
-  /** How long confirmed offsets may wait for company. Default 200. */
-  readonly commitIntervalMs?: number;
-  /** How long a rebalance waits for batches in flight. Default 10,000; well below the session timeout. */
-  readonly drainTimeoutMs?: number;
-  /** These lanes are ours from now on, each from an offset; before any batch of them. */
-  readonly onAssigned?: (lanes: readonly Pick<AssignedPartition, 'partition' | 'offset'>[]) => void;
-}
+import type { ChangeConsumerOptions } from './options.ts';
 
 const CLOSE_TIMEOUT_MS = 3_000;
 
@@ -46,9 +31,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   readonly #committer: OffsetCommitter;
   readonly #lease: Lease;
   #onRevoke: RevokeHandler | undefined;
-  /** Hand-overs that have not ended. The next assignment is told, and its batches handed out, when they have. */
-  #revokes = 0;
-  #untold: readonly AssignedPartition[] = [];
+  readonly #assignments: Assignments;
   #failure: { readonly cause: unknown } | undefined;
   #started: Promise<void> | undefined;
 
@@ -62,6 +45,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     this.#filler = new BatchFiller(options.topic);
     this.#lent = new LentBatches(options.maxInFlightBytes ?? 32 * 1024 * 1024, () => this.#consumer.nudge());
     this.#lease = new Lease(() => this.#consumer.isMember(), (options.sessionTimeoutMs ?? 30_000) / 6);
+    this.#assignments = new Assignments((partitions) => options.onAssigned?.(partitions));
     this.#handOffs = new HandOffs(this.#consumer, this.#lanes, (cause) => this.#fail(cause));
     this.#committer = new OffsetCommitter(this.#consumer, this.#lanes, {
       intervalMs: options.commitIntervalMs ?? 200,
@@ -94,9 +78,8 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     return this.#isTold(lane) ? this.#lanes.get(lane)?.confirmedTo : undefined;
   }
 
-  /** Whoever asks about a lane that came back and was not told yet means the one that goes. */
   #isTold(lane: number): boolean {
-    return this.#lanes.has(lane) && !this.#untold.some(({ partition }) => partition === lane);
+    return this.#lanes.has(lane) && !this.#assignments.isUntold(lane);
   }
 
   get inFlightBytes(): number {
@@ -138,23 +121,17 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
   async close(): Promise<void> {
     this.#handOffs.close();
     // Where they fail, the next owner reads again what was not committed.
-    await this.#within(CLOSE_TIMEOUT_MS, 'the last commit', this.#committer.close());
+    await this.#within('the last commit', this.#committer.close());
+    this.#assignments.forget(this.lanes);
     this.#lanes.clear();
-    await this.#within(CLOSE_TIMEOUT_MS, 'leaving the group', this.#consumer.close());
+    await this.#within('leaving the group', this.#consumer.close());
   }
 
-  async #within(timeoutMs: number, what: string, work: Promise<void>): Promise<void> {
-    const done = new AbortController();
-    const late = async () => {
-      await sleep(timeoutMs, undefined, { signal: done.signal });
-      throw new Error(`not done within ${timeoutMs} ms`);
-    };
+  async #within(what: string, work: Promise<void>): Promise<void> {
     try {
-      await Promise.race([work, late()]);
+      await withDeadline(work, CLOSE_TIMEOUT_MS);
     } catch (cause) {
       this.#warn(`${what} failed`, { cause: String(cause) });
-    } finally {
-      done.abort();
     }
   }
 
@@ -219,7 +196,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
    * once would be taken for the one that goes, and its new batches be given up with the old ones.
    */
   async #room(signal: AbortSignal): Promise<void> {
-    while (this.#revokes > 0 || this.#lent.isFull) {
+    while (this.#assignments.isHandingOver || this.#lent.isFull) {
       if (this.#failure !== undefined) throw this.#failure.cause;
       await this.#consumer.changed(signal);
     }
@@ -235,16 +212,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
       if (this.#options.startFrom === 'latest') lane.committedTo = -1;
     }
     if (this.#options.startFrom === 'latest') this.#committer.schedule();
-    this.#untold = partitions;
-    this.#tell();
-  }
-
-  /** A hand-over may outlast the rebalance: who was told of a partition before would give it up with the one that goes. */
-  #tell(): void {
-    if (this.#revokes > 0 || this.#untold.length === 0) return;
-    const partitions = this.#untold.filter(({ partition }) => this.#lanes.has(partition));
-    this.#untold = [];
-    this.#options.onAssigned?.(partitions);
+    this.#assignments.assigned(partitions);
   }
 
   async #release(partitions: readonly number[]): Promise<void> {
@@ -279,14 +247,13 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
 
   /** Never rejects. */
   async #revoke(handOver: () => Promise<unknown>): Promise<void> {
-    this.#revokes++;
+    this.#assignments.handOverBegins();
     try {
       await handOver();
     } catch (cause) {
       this.#fail(cause);
     }
-    this.#revokes--;
-    this.#tell();
+    this.#assignments.handOverEnded();
     this.#consumer.nudge();
   }
 
@@ -298,7 +265,7 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
       this.#lent.forget(lane);
       this.#lanes.delete(partition);
     }
-    this.#untold = this.#untold.filter(({ partition }) => !partitions.includes(partition));
+    this.#assignments.forget(partitions);
     this.#consumer.nudge();
   }
 

@@ -1,4 +1,5 @@
-export { ChangeConsumer, type ChangeConsumerOptions } from './change-consumer.ts';
+export { ChangeConsumer } from './change-consumer.ts';
+export type { ChangeConsumerOptions } from './options.ts';
 export type { KafkaCheckpoint } from './consumed-lane.ts';
 export type { ConsumerCounts } from './consumer-counts.ts';
 export {
