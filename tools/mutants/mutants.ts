@@ -135,8 +135,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'delete the old document of a row before its new one is durable',
     file: `${SINK}/src/row-writer.ts`,
-    from: 'if (previous === undefined) this.#delete(table, old, batch, row);',
-    to: 'if (previous !== null) this.#delete(table, old, batch, row);',
+    from: 'if (previous === undefined) this.#actions.delete(table, old, batch, row);',
+    to: 'if (previous !== null) this.#actions.delete(table, old, batch, row);',
     test: `${SINK}/test/faults.integration.test.ts`,
     named: 'a row whose key changed keeps the value that the log does not repeat',
   },

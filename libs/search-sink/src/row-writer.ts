@@ -1,10 +1,8 @@
-import { Buffer } from 'node:buffer';
-import { ACTION, positionAt, RecordFormatError, RecordReader, type RecordBatch } from '@pgstream/wal-event';
-import type { ActionEntry, Chunk } from './chunk.ts';
+import { ACTION, RecordFormatError, RecordReader, type RecordBatch } from '@pgstream/wal-event';
+import { BulkActions, type PlacedRow } from './bulk-actions.ts';
 import type { PreviousDocument } from './document/index.ts';
 import type { BoundFunctions } from './functions.ts';
 import type { BulkLanes } from './bulk-lanes.ts';
-import type { BulkLane } from './lane.ts';
 import { MovedRows } from './moved-rows.ts';
 import type { SearchObserver } from './observer.ts';
 import type { FreedRow, ParkedKeys, RowOfKey } from './parked/parked-keys.ts';
@@ -20,22 +18,12 @@ import { MAX_VERSIONED_SEQ } from './version.ts';
 export type Pause =
   'done' | 'barrier' | 'table' | 'columns' | 'previous' | 'parked' | 'moved' | 'undecodable' | 'no_key';
 
-const ID = Buffer.from(',"_id":');
-const END = Buffer.from('}}\n');
-const NEW_LINE = 0x0a;
-
 export interface RowWriterOptions {
   readonly functions: BoundFunctions;
   readonly tables: Tables;
   readonly lanes: BulkLanes;
   readonly observer: SearchObserver;
   readonly parked: ParkedKeys;
-}
-
-interface PlacedRow {
-  readonly at: number;
-  readonly ticket: Ticket;
-  readonly previous: PreviousDocument | undefined;
 }
 
 /**
@@ -49,23 +37,23 @@ export class RowWriter {
   readonly moved = new MovedRows();
   readonly #functions: BoundFunctions;
   readonly #tables: Tables;
-  readonly #lanes: BulkLanes;
   readonly #observer: SearchObserver;
   readonly #parked: ParkedKeys;
   readonly #behindRows: ParkedRows;
   readonly #keyless = new Set<string>();
-  #entry: ActionEntry | undefined;
   readonly #version: RowVersion;
+  readonly #actions: BulkActions;
 
   constructor(options: RowWriterOptions) {
     this.#functions = options.functions;
     this.#version = new RowVersion(options.functions.version);
     this.#tables = options.tables;
-    this.#lanes = options.lanes;
     this.#observer = options.observer;
     this.#parked = options.parked;
     this.#behindRows = new ParkedRows({ ...options, reader: this.reader });
     this.previous = new PreviousDocuments(options.lanes);
+    const { reader, previous } = this;
+    this.#actions = new BulkActions({ ...options, reader, previous, version: this.#version });
   }
 
   /** Where it stopped, and why; `done` at the end of the batch. */
@@ -89,7 +77,7 @@ export class RowWriter {
   removeMoved(ticket: Ticket): void {
     for (const { table, id, batch, at } of this.moved.take()) {
       this.#version.set(batch, at);
-      this.#delete(table, id, batch, { at, ticket });
+      this.#actions.delete(table, id, batch, { at, ticket });
     }
   }
 
@@ -157,7 +145,7 @@ export class RowWriter {
       if (id === undefined) return 'no_key';
       if (this.moved.any && this.moved.has(table, id)) return 'moved';
       if (this.#parked.any && !this.#parked.isLoaded(table, id, false)) return 'parked';
-      this.#delete(table, id, batch, { at, ticket });
+      this.#actions.delete(table, id, batch, { at, ticket });
       return null;
     }
     const id = this.#functions.documentId(reader, 'columns');
@@ -177,10 +165,10 @@ export class RowWriter {
     if (mayWait && this.#parked.isParked(table, id))
       return this.#behind({ table, id, batch, at, version: this.#version.value }, old, row);
     if (old !== undefined && old !== id) {
-      if (previous === undefined) this.#delete(table, old, batch, row);
+      if (previous === undefined) this.#actions.delete(table, old, batch, row);
       else this.moved.add({ table, id: old, batch, at });
     }
-    this.#index(table, id, batch, row);
+    this.#actions.index(table, id, batch, row);
     return null;
   }
 
@@ -193,25 +181,14 @@ export class RowWriter {
       this.#parked.flushFirst();
       return 'parked';
     }
-    if (isMoved) this.#delete(table, old, batch, row);
+    if (isMoved) this.#actions.delete(table, old, batch, row);
     return null;
   }
 
   /** A change that waited and need not: its key was released by somebody else. */
-  put({ table, id, batch, at, version, document }: FreedRow, ticket: Ticket): void {
-    this.#version.set(batch, at);
-    const { lane, chunk } = this.#place(table, id);
-    if (!chunk.accepts(table, id, version)) {
-      this.#passOver(chunk, ticket);
-      return;
-    }
-    const { out } = chunk;
-    const start = out.length;
-    out.write(table.indexHead);
-    this.#writeAddress(chunk, id);
-    const sourceStart = out.length;
-    out.writeUtf8(`${document}\n`);
-    lane.add(chunk, this.#entryOf(table, id, batch, { at, sourceStart }), start, ticket);
+  put(row: FreedRow, ticket: Ticket): void {
+    this.#version.set(row.batch, row.at);
+    this.#actions.put(row, ticket);
   }
 
   /** What must be read of parked keys before a record can be written. */
@@ -268,77 +245,5 @@ export class RowWriter {
       this.#observer.notice('late_rows', { schema: table.state.schema, table: table.state.table });
     }
     return null;
-  }
-
-  #index(table: TableIndex, id: string, batch: RecordBatch, row: PlacedRow): void {
-    const { lane, chunk } = this.#place(table, id);
-    if (!chunk.accepts(table, id, this.#version.value)) {
-      this.#passOver(chunk, row.ticket);
-      return;
-    }
-    const { out } = chunk;
-    const start = out.length;
-    out.write(table.indexHead);
-    this.#writeAddress(chunk, id);
-    const sourceStart = out.length;
-    const { builder } = this.#functions;
-    try {
-      this.#functions.document(this.reader, out, this.#version.text, row.previous);
-    } catch (cause) {
-      out.length = start; // what lies between two actions would be sent with them
-      throw cause;
-    }
-    if (builder.incomplete.length > 0) this.#observer.incomplete(builder.incomplete.length);
-    if (builder.ignored.length > 0) this.#observer.ignored(builder.ignored.length);
-    out.writeByte(NEW_LINE);
-    lane.add(chunk, this.#entryOf(table, id, batch, { at: row.at, sourceStart }), start, row.ticket);
-  }
-
-  #delete(table: TableIndex, id: string, batch: RecordBatch, row: { at: number; ticket: Ticket }): void {
-    if (this.#parked.any) this.#parked.resolve(table, id, positionAt(batch, row.at));
-    const { lane, chunk } = this.#place(table, id);
-    if (!chunk.accepts(table, id, this.#version.value)) {
-      this.#passOver(chunk, row.ticket);
-      return;
-    }
-    const start = chunk.out.length;
-    chunk.out.write(table.deleteHead);
-    this.#writeAddress(chunk, id);
-    lane.add(chunk, this.#entryOf(table, id, batch, { at: row.at, sourceStart: -1 }), start, row.ticket);
-  }
-
-  #passOver(chunk: Chunk, ticket: Ticket): void {
-    chunk.join(ticket);
-    this.#observer.conflicts(1);
-  }
-
-  #place(table: TableIndex, id: string): { lane: BulkLane; chunk: Chunk } {
-    this.previous.outdate(table, id);
-    const lane = this.#lanes.placeOf(table, id);
-    return { lane, chunk: lane.open() };
-  }
-
-  #writeAddress(chunk: Chunk, id: string): void {
-    const { out } = chunk;
-    out.writeAscii(this.#version.text);
-    out.write(ID);
-    out.writeUtf8(JSON.stringify(id));
-    out.write(END);
-  }
-
-  #entryOf(
-    table: TableIndex,
-    id: string,
-    batch: RecordBatch,
-    row: { at: number; sourceStart: number },
-  ): ActionEntry {
-    const entry = (this.#entry ??= { table, id, version: 0n, sourceStart: -1, batch, record: 0 });
-    entry.table = table;
-    entry.id = id;
-    entry.version = this.#version.value;
-    entry.sourceStart = row.sourceStart;
-    entry.batch = batch;
-    entry.record = row.at;
-    return entry;
   }
 }
