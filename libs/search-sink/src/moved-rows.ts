@@ -1,5 +1,5 @@
 import type { RecordBatch } from '@pgstream/wal-event';
-import type { TableIndex } from './table-index.ts';
+import { documentKey, type TableIndex } from './table-index.ts';
 
 /** A document that is to go, and the record of a batch that says so. */
 export interface MovedRow {
@@ -22,11 +22,11 @@ export class MovedRows {
   }
 
   add(row: MovedRow): void {
-    this.#waiting.set(keyOf(row.table, row.id), row);
+    this.#waiting.set(documentKey(row.table, row.id), row);
   }
 
   has(table: TableIndex, id: string): boolean {
-    return this.#waiting.has(keyOf(table, id));
+    return this.#waiting.has(documentKey(table, id));
   }
 
   rows(): MovedRow[] {
@@ -43,8 +43,4 @@ export class MovedRows {
   clear(): void {
     this.#waiting.clear();
   }
-}
-
-function keyOf(table: TableIndex, id: string): string {
-  return `${table.tableId} ${id}`;
 }

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { SearchStore } from '@pgstream/search-store';
 import type { PreviousDocument } from './document/index.ts';
 import type { BulkLanes } from './bulk-lanes.ts';
-import type { TableIndex } from './table-index.ts';
+import { documentKey, type TableIndex } from './table-index.ts';
 
 /**
  * The newest known state of documents that an UPDATE builds upon: what waits or flies in a bulk first, then what was
@@ -20,7 +20,7 @@ export class PreviousDocuments {
   /** `null` where there is no document; `undefined` where the store must be asked. */
   find(table: TableIndex, id: string): PreviousDocument | null | undefined {
     const pending = this.#lanes.pending(table, id);
-    if (pending === null) return this.#read.size === 0 ? undefined : this.#read.get(keyOf(table, id));
+    if (pending === null) return this.#read.size === 0 ? undefined : this.#read.get(documentKey(table, id));
     const { chunk, at } = pending;
     if (chunk.isDelete(at)) return null;
     return { bytes: chunk.out.bytes, start: chunk.sourceStarts[at] ?? 0, end: (chunk.ends[at] ?? 0) - 1 };
@@ -31,12 +31,12 @@ export class PreviousDocuments {
    * whether a change of this version or a later one is there already: nothing that we send makes that answer old.
    */
   stored(table: TableIndex, id: string): StoredState | null | undefined {
-    return this.#stored.get(keyOf(table, id));
+    return this.#stored.get(documentKey(table, id));
   }
 
   /** The document is about to change: what was read of it no longer counts. */
   outdate(table: TableIndex, id: string): void {
-    if (this.#read.size > 0) this.#read.delete(keyOf(table, id));
+    if (this.#read.size > 0) this.#read.delete(documentKey(table, id));
   }
 
   /** At the end of a batch, and where documents change by request. */
@@ -60,9 +60,9 @@ export class PreviousDocuments {
       const document = found[i] ?? null;
       const bytes = document === null ? null : Buffer.from(document.source);
       const previous = bytes === null ? null : { bytes, start: 0, end: bytes.length };
-      this.#read.set(keyOf(table, id), previous);
+      this.#read.set(documentKey(table, id), previous);
       this.#stored.set(
-        keyOf(table, id),
+        documentKey(table, id),
         previous === null ? null : { version: BigInt(document?.version ?? 0), document: previous },
       );
     }
@@ -73,8 +73,4 @@ export class PreviousDocuments {
 export interface StoredState {
   readonly version: bigint;
   readonly document: PreviousDocument;
-}
-
-function keyOf(table: TableIndex, id: string): string {
-  return `${table.tableId}\u0000${id}`;
 }

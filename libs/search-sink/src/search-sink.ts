@@ -1,30 +1,22 @@
-import { classify, failpoint, type PipelineError } from '@pgstream/failure';
+import { classify, type PipelineError } from '@pgstream/failure';
 import type { SearchStore } from '@pgstream/search-store';
-import {
-  ACTION,
-  assertNever,
-  DDL_PREFIX,
-  positionAt,
-  type BatchOutcome,
-  type RecordBatch,
-  type Sink,
-} from '@pgstream/wal-event';
+import { assertNever, type BatchOutcome, type RecordBatch, type Sink } from '@pgstream/wal-event';
+import { Barriers } from './barriers.ts';
 import { bindFunctions, type BoundFunctions } from './functions.ts';
 import { BulkLanes } from './bulk-lanes.ts';
 import { BulkLane } from './lane.ts';
 import { LaneSignals } from './lane-signals.ts';
 import { WHY } from './letters.ts';
-import { deleteOlder } from './mass-change.ts';
 import { silentObserver, type SearchObserver } from './observer.ts';
 import { withDefaults, type FullOptions, type SearchSinkOptions } from './options.ts';
 import { Parking } from './parked/parking.ts';
 import type { TakeWaiting } from './parked/refused.ts';
 import { Refresher } from './refresher.ts';
 import { RowWriter, type Pause } from './row-writer.ts';
-import { isSchemaChange, SchemaChanges } from './schema-changes.ts';
+import { SchemaChanges } from './schema-changes.ts';
 import { Steady } from './steady.ts';
 import { systemNames } from './system-indices.ts';
-import type { PhysicalIndex, TableIndex } from './table-index.ts';
+import { documentKey, type PhysicalIndex, type TableIndex } from './table-index.ts';
 import { Tables } from './tables.ts';
 import type { Ticket } from './ticket.ts';
 import { abortable, Unsettled } from './unsettled.ts';
@@ -44,6 +36,7 @@ const LAGGING_MS = 100;
 export class SearchSink implements Sink {
   readonly name = 'search';
   readonly #store: SearchStore;
+  readonly #barriers: Barriers;
   readonly #observer: SearchObserver;
   readonly #functions: BoundFunctions;
   readonly #tables: Tables;
@@ -85,6 +78,16 @@ export class SearchSink implements Sink {
       observer,
       minIntervalMs: options.refreshIntervalMs,
       lagging: () => this.#isLagging(),
+    });
+    this.#barriers = new Barriers({
+      ...shared,
+      tables,
+      steady: this.#steady,
+      schema: this.#schema,
+      parking: this.#parking,
+      writer: this.#writer,
+      refresher: this.#refresher,
+      drain: async (signal) => this.#drain(signal),
     });
   }
 
@@ -175,7 +178,7 @@ export class SearchSink implements Sink {
       case 'barrier':
         // Before what is parked changes by other means.
         await this.#keepParked(ticket, signal);
-        await this.#barrier(batch, at, signal);
+        await this.#barriers.pass(batch, at, signal);
         return true;
       case 'table':
       case 'columns':
@@ -221,58 +224,12 @@ export class SearchSink implements Sink {
     await this.#parking.opened(ref.tableId, generation, signal);
   }
 
-  async #barrier(batch: RecordBatch, at: number, signal: AbortSignal): Promise<void> {
-    if (!this.#writer.read(batch, at)) {
-      await this.#parking.record(batch, at, WHY.undecodable, signal);
-      return;
-    }
-    const { reader } = this.#writer;
-    const version = this.#functions.version(batch.commitLsns[at] ?? 0n, batch.seqs[at] ?? 0);
-    const fence = { version, seq: batch.seqs[at] ?? 0 };
-    if (reader.action === ACTION.truncate) {
-      const { ref } = reader;
-      if (ref.keyColumnIds.length > 0)
-        await this.#truncate(
-          await this.#steady.run(signal, async () => this.#tables.find(ref.tableId)),
-          fence,
-          signal,
-        );
-      return;
-    }
-    if (reader.prefix !== DDL_PREFIX) return;
-    const { content } = reader;
-    if (!isSchemaChange(content)) {
-      await this.#parking.record(batch, at, WHY.undecodable, signal);
-      return;
-    }
-    const position = positionAt(batch, at);
-    await this.#drain(signal);
-    this.#writer.previous.clear();
-    await this.#steady.run(signal, async () => this.#schema.apply({ content, position, fence }, signal));
-    await this.#parking.follow(content, fence, signal);
-  }
-
-  async #truncate(
-    table: TableIndex | null,
-    fence: { version: bigint; seq: number },
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (table === null || table.dropped) return;
-    await this.#drain(signal);
-    this.#writer.previous.clear();
-    const { shared } = this.#functions.naming;
-    await this.#steady.run(signal, async () => deleteOlder(this.#store, table, fence, { shared, signal }));
-    failpoint?.('search.truncated');
-    await this.#parking.truncated(table.tableId, fence, signal);
-    this.#refresher.forget(table.index);
-  }
-
   /** Reads the old documents that this record, and those soon after it, build upon. */
   async #fetchPrevious(batch: RecordBatch, at: number, signal: AbortSignal): Promise<void> {
     const wanted = new Map<string, { table: TableIndex; id: string }>();
     const end = Math.min(batch.count, at + LOOK_AHEAD);
     for (let i = at; i < end; i += 1) {
-      for (const one of this.#writer.unknownOf(batch, i)) wanted.set(`${one.table.tableId} ${one.id}`, one);
+      for (const one of this.#writer.unknownOf(batch, i)) wanted.set(documentKey(one.table, one.id), one);
     }
     await this.#steady.run(signal, async () =>
       this.#writer.previous.fetch(this.#store, [...wanted.values()], signal),

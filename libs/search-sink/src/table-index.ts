@@ -100,3 +100,8 @@ export function fieldTypeOf(mapping: unknown): string {
   const type: unknown = Reflect.get(mapping, 'type');
   return typeof type === 'string' ? type : 'object';
 }
+
+/** Names a document of a table. Hot path. */
+export function documentKey({ tableId }: TableIndex, id: string): string {
+  return `${tableId} ${id}`;
+}

@@ -1,47 +1,23 @@
 import { Buffer } from 'node:buffer';
 import { failpoint } from '@pgstream/failure';
 import type { SearchStore } from '@pgstream/search-store';
-import { comparePositions, positionAt, valueAt, type Position, type RecordBatch } from '@pgstream/wal-event';
+import { comparePositions, positionAt, type Position } from '@pgstream/wal-event';
 import type { PreviousDocument } from '../document/index.ts';
 import type { SearchObserver } from '../observer.ts';
 import type { Steady } from '../steady.ts';
 import type { TableIndex } from '../table-index.ts';
 import { KnownKeys } from './known-keys.ts';
-import { entryIdOf, type EntryHead, type NewEntry, type ParkedState } from './parked-entry.ts';
-import { coalescedFields, type ParkedStore } from './parked-store.ts';
+import { entryIdOf, type EntryHead, type NewEntry } from './parked-entry.ts';
+import { ParkedFlush } from './parked-flush.ts';
+import type { ParkedStore } from './parked-store.ts';
 import { supersededOf } from './superseded.ts';
+import { documentOf, isChanged, stateOf, type FreedRow, type RowOfKey, type Touched } from './touched-key.ts';
 
 export interface ParkedKeysOptions {
   readonly store: SearchStore;
   readonly parked: ParkedStore;
   readonly steady: Steady;
   readonly observer: SearchObserver;
-}
-
-/** A row behind a parked key. */
-export interface RowOfKey {
-  readonly table: TableIndex;
-  readonly id: string;
-  readonly batch: RecordBatch;
-  readonly at: number;
-  readonly version: bigint;
-}
-
-/** A change that found its key released by somebody else: it is to be written as any other. */
-export interface FreedRow extends RowOfKey {
-  readonly document: string;
-}
-
-/** An entry that the batch at hand has to do with. */
-interface Touched {
-  readonly row: { readonly table: TableIndex; readonly id: string };
-  head: EntryHead;
-  /** What the batch makes of it. */
-  state: (ParkedState & { readonly document: string }) | null;
-  from: RowOfKey | null;
-  added: number;
-  /** The key was deleted here: the entry goes as soon as the delete is durable. */
-  resolvedBy: Position | null;
 }
 
 /** Kept in memory before they are written: about as much as one batch. */
@@ -62,6 +38,7 @@ export class ParkedKeys {
   readonly #observer: SearchObserver;
   /** Of the batch at hand; `null` where the store has no entry any more. */
   readonly #touched = new Map<string, Touched | null>();
+  readonly #flush: ParkedFlush;
   #heldBytes = 0;
   #isDue = false;
 
@@ -71,6 +48,7 @@ export class ParkedKeys {
     this.#steady = options.steady;
     this.#observer = options.observer;
     this.known = new KnownKeys(options.parked, options.observer);
+    this.#flush = new ParkedFlush({ ...options, known: this.known, touched: this.#touched });
   }
 
   /** Whether any key of any table is parked. Hot path. */
@@ -174,16 +152,7 @@ export class ParkedKeys {
   /** Makes durable what is held. @returns rows whose key flows again, because somebody released it. */
   async flush(signal: AbortSignal): Promise<FreedRow[]> {
     return this.known.alone(async () => {
-      const held = [...this.#touched].filter(([, touched]) => (touched?.state ?? null) !== null);
-      const freed: FreedRow[] = [];
-      let open = held.map(([entryId]) => entryId);
-      while (open.length > 0) {
-        // oxlint-disable-next-line no-await-in-loop -- what others changed in between is read and written again
-        const changed = await this.#steady.run(signal, async () => this.#advance(open));
-        for (const entryId of open) if (!changed.has(entryId)) this.#settled(entryId);
-        // oxlint-disable-next-line no-await-in-loop -- as above
-        open = await this.#readAgain([...changed], freed, signal);
-      }
+      const freed = await this.#flush.held(signal);
       failpoint?.('parked.held');
       this.#heldBytes = 0;
       this.#isDue = false;
@@ -194,28 +163,7 @@ export class ParkedKeys {
   /** Removes entries whose documents were deleted. Nothing may wait or fly. */
   async settleResolved(signal: AbortSignal): Promise<void> {
     await this.known.alone(async () => {
-      const resolved = [...this.#touched].flatMap(([entryId, touched]) =>
-        touched === null || touched.resolvedBy === null
-          ? []
-          : [{ entryId, head: touched.head, by: touched.resolvedBy }],
-      );
-      let open = resolved;
-      while (open.length > 0) {
-        const heads = open.map(({ head }) => head);
-        // oxlint-disable-next-line no-await-in-loop -- what others changed in between is read again
-        const changed = await this.#steady.run(signal, async () => this.#parked.remove(heads));
-        for (const { entryId } of open) if (!changed.has(entryId)) this.known.forget(entryId, 'resolved');
-        const left = open.filter(({ entryId }) => changed.has(entryId));
-        // oxlint-disable-next-line no-await-in-loop -- as above
-        const found = await this.#steady.run(signal, async () => this.#parked.heads(left));
-        open = left.flatMap(({ entryId, by }) => {
-          const head = found.get(entryId) ?? null;
-          if (head === null) this.known.forget(entryId, 'gone');
-          // What is newer than the delete stays parked.
-          return head === null || comparePositions(head.position, by) > 0 ? [] : [{ entryId, head, by }];
-        });
-      }
-      for (const { entryId } of resolved) this.#touched.delete(entryId);
+      await this.#flush.resolved(signal);
       failpoint?.('parked.resolved');
     });
   }
@@ -270,74 +218,9 @@ export class ParkedKeys {
     } else this.#touched.set(entryId, { row, head, state: null, from: null, added: 0, resolvedBy: null });
   }
 
-  async #advance(entryIds: readonly string[]): Promise<Set<string>> {
-    const advances = entryIds.flatMap((entryId) => {
-      const touched = this.#touched.get(entryId) ?? null;
-      if (touched === null || touched.state === null) return [];
-      const { head, state, added } = touched;
-      return [{ head, fields: coalescedFields(state, head.coalesced + added) }];
-    });
-    return this.#parked.advance(advances);
-  }
-
-  #settled(entryId: string): void {
-    const touched = this.#touched.get(entryId) ?? null;
-    if (touched !== null) this.#observer.coalesced(touched.added);
-    this.#touched.delete(entryId);
-  }
-
-  /** @returns what is still to be written. */
-  async #readAgain(entryIds: readonly string[], freed: FreedRow[], signal: AbortSignal): Promise<string[]> {
-    if (entryIds.length === 0) return [];
-    const asked = entryIds.map((entryId) => ({ entryId }));
-    const heads = await this.#steady.run(signal, async () => this.#parked.heads(asked));
-    return entryIds.filter((entryId) => {
-      const touched = this.#touched.get(entryId) ?? null;
-      const head = heads.get(entryId) ?? null;
-      if (touched === null || touched.state === null || touched.from === null) return false;
-      if (head !== null && comparePositions(head.position, touched.state.position) < 0) {
-        touched.head = head;
-        return true;
-      }
-      if (head === null) {
-        freed.push({ ...touched.from, document: touched.state.document });
-        this.known.forget(entryId, 'gone');
-      }
-      this.#touched.delete(entryId);
-      return false;
-    });
-  }
-
   #openOf(table: TableIndex, id: string): Touched | null {
     if (this.#touched.size === 0) return null;
     const touched = this.#touched.get(entryIdOf(table.tableId, id)) ?? null;
     return touched !== null && touched.resolvedBy === null ? touched : null;
   }
-}
-
-/** `undefined` where it was not read. */
-function documentOf({ state, head }: Touched): string | null | undefined {
-  return state === null ? head.document : state.document;
-}
-
-function isChanged(touched: Touched | null): boolean {
-  return touched !== null && (touched.state !== null || touched.resolvedBy !== null);
-}
-
-export function stateOf(row: RowOfKey, document: string | null): ParkedState {
-  const { table, id, batch, at, version } = row;
-  const { schema = '', table: name = '' } = batch.tables[at] ?? {};
-  return {
-    tableId: table.tableId,
-    schema,
-    table: name,
-    id,
-    index: table.index.writeAlias,
-    epoch: batch.epoch,
-    position: positionAt(batch, at),
-    version,
-    document,
-    isDelete: document === null,
-    record: valueAt(batch, at).toString('utf8'),
-  };
 }

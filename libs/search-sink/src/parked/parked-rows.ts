@@ -3,7 +3,8 @@ import { ByteSink, type PreviousDocument } from '../document/index.ts';
 import type { BoundFunctions } from '../functions.ts';
 import type { TableIndex } from '../table-index.ts';
 import type { Tables } from '../tables.ts';
-import type { ParkedKeys, RowOfKey } from './parked-keys.ts';
+import type { ParkedKeys } from './parked-keys.ts';
+import type { RowOfKey } from './touched-key.ts';
 
 export interface ParkedRowsOptions {
   readonly functions: BoundFunctions;

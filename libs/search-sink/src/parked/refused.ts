@@ -5,7 +5,7 @@ import type { Refusal } from '../bulk-sender.ts';
 import type { Chunk } from '../chunk.ts';
 import type { TableIndex } from '../table-index.ts';
 import { entryIdOf, type NewEntry } from './parked-entry.ts';
-import { stateOf } from './parked-keys.ts';
+import { stateOf } from './touched-key.ts';
 
 /** An action of a chunk. */
 export interface WaitingAction {
