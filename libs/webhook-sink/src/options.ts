@@ -52,7 +52,10 @@ export interface WebhookSinkOptions {
 
 export const DISABLE_AFTER_MS = 5 * 24 * 60 * 60 * 1000;
 
-export function contextOf(options: WebhookSinkOptions, onProgress: () => void): DeliveryContext {
+export function contextOf(
+  options: WebhookSinkOptions,
+  onProgress: DeliveryContext['onProgress'],
+): DeliveryContext {
   return {
     topic: options.topic,
     log: options.log,

@@ -65,7 +65,7 @@ export class WebhookSink implements Sink {
       onRewound: () => this.#refreshSoon(),
       onFailed,
     });
-    this.#context = contextOf(options, () => this.#keeper.schedule());
+    this.#context = contextOf(options, (isDue) => this.#keeper.schedule(isDue));
     this.#subscribers = new Subscribers({
       context: this.#context,
       partitions: this.#partitions,
@@ -157,7 +157,7 @@ export class WebhookSink implements Sink {
     return new Map(
       [...lanes].map(([id, { lane, endpoint }]) => [
         id,
-        { cursor: lane.flushedCursor, isWorking: endpoint.circuitState === 'closed' },
+        { cursor: lane.storedCursor, isWorking: endpoint.circuitState === 'closed' },
       ]),
     );
   }

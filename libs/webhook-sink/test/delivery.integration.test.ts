@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { waitFor } from '@pgstream/test-kit';
 import type { ChangeRecord } from '@pgstream/wal-event';
 import { newSecret } from '../src/index.ts';
@@ -61,6 +62,33 @@ test('every change reaches its subscriber once, signed, in order per row, and is
   await waitFor(
     'everything to be committed',
     async () => (await log.committed(`${log.name}-webhooks`, 0)) === 501,
+  );
+  expect(worker.failure).toBeUndefined();
+});
+
+test('no more than a window is delivered beyond the stored cursor: so much comes again after a crash', async () => {
+  await using log = await OwnLog.create(1);
+  await using receiver = await Receiver.start();
+  await using worker = await Worker.start(store, log);
+  await worker.subscribe(spec(receiver.url));
+  const save = worker.cursors.save.bind(worker.cursors);
+  const gate = new AbortController();
+  const isOpen = once(gate.signal, 'abort');
+  worker.cursors.save = async (cursors) => {
+    await isOpen;
+    return await save(cursors);
+  };
+  await log.send(0, rows(1, 1500));
+  await receiver.accepts(1000);
+  // What it takes to see one more, if one more came: a whole round of the log through another subscriber.
+  await using other = await Receiver.start();
+  await worker.subscribe(spec(other.url));
+  await log.send(0, rows(1501, 1501));
+  await other.accepts(1);
+  expect(receiver.received).toHaveLength(1000);
+  gate.abort();
+  expect(versions(await receiver.accepts(1501)).toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: 1501 }, (_, n) => n + 1),
   );
   expect(worker.failure).toBeUndefined();
 });

@@ -25,22 +25,33 @@ export class CursorKeeper {
   readonly #options: CursorKeeperOptions;
   readonly #states = new WeakMap<SubscriptionLane, string>();
   #timer: NodeJS.Timeout | undefined;
+  /** At once, because it was due. */
+  #isFlushing = false;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: CursorKeeperOptions) {
     this.#options = options;
   }
 
-  /** Writes soon. Cheap. */
-  schedule(): void {
-    const { signal, intervalMs, onFailed } = this.#options;
-    if (this.#timer !== undefined || signal.aborted) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.flush(signal).catch((cause: unknown) => {
-        if (!signal.aborted) onFailed(cause);
-      });
-    }, intervalMs);
+  /** Writes soon, or at once where it is due. Cheap. */
+  schedule(isDue = false): void {
+    const { signal, intervalMs } = this.#options;
+    if (signal.aborted) return;
+    if (isDue && !this.#isFlushing) {
+      this.#isFlushing = true;
+      this.stop();
+      void this.#flushSoon().finally(() => (this.#isFlushing = false));
+    } else this.#timer ??= setTimeout(() => void this.#flushSoon(), intervalMs);
+  }
+
+  async #flushSoon(): Promise<void> {
+    const { signal, onFailed } = this.#options;
+    this.#timer = undefined;
+    try {
+      await this.flush(signal);
+    } catch (cause) {
+      if (!signal.aborted) onFailed(cause);
+    }
   }
 
   /** Writes what moved until now. */
@@ -71,7 +82,7 @@ export class CursorKeeper {
             subscriptionId === row.subscriptionId && partition === row.partition,
         );
         if (isRewound || overtaken.includes(row.partition)) continue;
-        lane.lane.flushedCursor = row.nextOffset;
+        lane.lane.stored(row.nextOffset);
         this.#states.set(lane, row.laneState);
       }
       for (const partition of overtaken) this.#options.onOvertaken(partition);
@@ -83,8 +94,8 @@ export class CursorKeeper {
   #movedIn(owned: OwnedPartition): { readonly lane: SubscriptionLane; readonly row: CursorRow }[] {
     if (owned.epoch === '') return [];
     return [...owned.lanes.values()].flatMap((lane) => {
-      const { cursor, flushedCursor } = lane.lane;
-      if (cursor === flushedCursor && this.#states.get(lane) === lane.state) return [];
+      const { cursor, storedCursor } = lane.lane;
+      if (cursor === storedCursor && this.#states.get(lane) === lane.state) return [];
       const { id: subscriptionId, partition, state: laneState, generation } = lane;
       const { epoch } = owned;
       return [{ lane, row: { subscriptionId, partition, nextOffset: cursor, laneState, epoch, generation } }];

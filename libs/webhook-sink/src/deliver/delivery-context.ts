@@ -9,7 +9,7 @@ import type { ScheduleOptions } from './schedule.ts';
 import type { Slots } from './slots.ts';
 
 export interface DeliveryLimits {
-  /** Of one subscription in one partition, read and not settled, or settled out of order: what may come twice. */
+  /** Of one subscription in one partition, read and not behind its stored cursor: what may come twice. */
   readonly maxWindowEvents: number;
   readonly maxWindowBytes: number;
   /** Events of one subscription that wait outside the log. */
@@ -40,6 +40,6 @@ export interface DeliveryContext {
   readonly observer: WebhookObserver;
   /** Of a log whose records come again under other offsets after a restart: whether the subscription has had this one. */
   readonly isRepeated?: (subscriptionId: string, offset: number, record: ChangeRecord) => boolean;
-  /** A cursor moved, or a lane changed its state. */
-  readonly onProgress: (partition: number) => void;
+  /** A cursor moved, or a lane changed its state. `isDue`: it waits, or soon will, for that to be stored. */
+  readonly onProgress: (isDue: boolean) => void;
 }

@@ -35,7 +35,7 @@ export async function feed(options: FeedOptions): Promise<void> {
     const from = target.lane.offered;
     if (!(await offerAll(options, chunk))) continue;
     target.lane.pass(chunk.nextOffset);
-    context.onProgress(target.partition);
+    context.onProgress(false);
     // The live reading is ahead of us and yet the log had nothing: a moment later it has.
     if (target.lane.offered === from) await target.progress(EMPTY_PAUSE_MS);
   }

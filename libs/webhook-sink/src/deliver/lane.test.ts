@@ -1,24 +1,26 @@
 import { encodeRecord, type ChangeRecord } from '@pgstream/wal-event';
 import { change, column } from '../../test/records.ts';
 import { EventBudget, LogEvent } from './log-event.ts';
-import { Lane, type LaneEvent } from './lane.ts';
+import { Lane, type LaneEvent, type LaneOptions } from './lane.ts';
 
 const budget = new EventBudget(1_000_000);
 const eventAt = (offset: number, record: ChangeRecord) =>
   new LogEvent({ offset, commitTimeMs: 0, origin: 't' }, encodeRecord(record), budget, record);
 const row = (offset: number, id: number) => eventAt(offset, change(offset, { columns: [column('id', id)] }));
 
+const laneOptions: LaneOptions = {
+  partition: 0,
+  cursor: 0,
+  ordering: 'key',
+  maxEvents: 4,
+  maxBytes: 1_000_000,
+  isParked: () => false,
+  onParked: () => {},
+  onChange: () => {},
+};
 function laneOf(parked: readonly string[] = [], onParked: (entry: LaneEvent) => void = () => {}) {
-  return new Lane({
-    partition: 0,
-    cursor: 0,
-    ordering: 'key',
-    maxEvents: 4,
-    maxBytes: 1_000_000,
-    isParked: (keys) => keys.some((key) => parked.includes(key)),
-    onParked,
-    onChange: () => {},
-  });
+  const isParked = (keys: readonly string[]) => keys.some((key) => parked.includes(key));
+  return new Lane({ ...laneOptions, isParked, onParked });
 }
 const taken = (lane: Lane): LaneEvent[] => {
   const entry = lane.take();
@@ -82,6 +84,36 @@ test('what is settled beyond the cursor counts for the window, and is not sent a
   expect(offsets(again)).toEqual([0, 2]);
   for (const entry of again) lane.settled(entry);
   expect(lane.cursor).toBe(4);
+});
+
+test('what is settled and not stored leaves no room: after a crash all of it would come again', () => {
+  let changes = 0;
+  const lane = new Lane({ ...laneOptions, onChange: () => changes++ });
+  for (const offset of [0, 1, 2, 3]) lane.offer(row(offset, offset));
+  const entries = taken(lane);
+  for (const entry of entries.slice(0, 2)) lane.settled(entry);
+  expect([lane.cursor, lane.hasRoom, lane.isStoreDue]).toEqual([2, false, true]);
+  const before = changes;
+  lane.stored(2);
+  expect([lane.storedCursor, lane.hasRoom, lane.isStoreDue, changes]).toEqual([2, true, false, before + 1]);
+  lane.offer(row(4, 4));
+  lane.offer(row(5, 5));
+  expect(lane.hasRoom).toBe(false);
+});
+
+test('what was let go of unsettled counts once it is offered again, and not twice', async () => {
+  const lane = laneOf();
+  for (const offset of [0, 1, 2]) lane.offer(row(offset, offset));
+  const entries = taken(lane);
+  lane.settled(entries[1]!);
+  const dropped = lane.drop();
+  lane.failed(entries[0]!, 1_000);
+  lane.failed(entries[2]!, 1_000);
+  await dropped;
+  for (const offset of [0, 1, 2]) lane.offer(row(offset, offset));
+  expect(lane.hasRoom).toBe(true);
+  lane.offer(row(3, 3));
+  expect(lane.hasRoom).toBe(false);
 });
 
 test('an event of a parked row is parked too, and nothing is held after all is settled', () => {

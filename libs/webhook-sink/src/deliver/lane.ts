@@ -6,6 +6,7 @@ export interface LaneOptions {
   /** Everything before it is settled. */
   readonly cursor: number;
   readonly ordering: Ordering;
+  /** Not behind the stored cursor: see {@link Lane.stored}. */
   readonly maxEvents: number;
   readonly maxBytes: number;
   /** Whether an event must go where an earlier one of its rows went: to the parked ones. */
@@ -42,8 +43,6 @@ export class Lane {
   readonly partition: number;
   /** Everything before it was offered or is not wanted. */
   offered: number;
-  /** What the store holds. */
-  flushedCursor: number;
   readonly #options: LaneOptions;
   /** In the order of the log, which is that of insertion. */
   readonly #pending = new Map<number, LaneEvent>();
@@ -52,6 +51,9 @@ export class Lane {
   /** Settled beyond the cursor: not delivered again when the window is read again. */
   readonly #ahead = new Set<number>();
   readonly #failing = new Map<number, Failing>();
+  /** Offered and not behind the stored cursor, less what was let go of: what may come twice after a crash. */
+  readonly #repeatable = new Set<number>();
+  #storedCursor: number;
   #waiting: LaneEvent[] = [];
   #ready: LaneEvent[] = [];
   #barrier: LaneEvent | undefined;
@@ -67,13 +69,24 @@ export class Lane {
     this.#options = options;
     this.partition = options.partition;
     this.offered = options.cursor;
-    this.flushedCursor = options.cursor;
+    this.#storedCursor = options.cursor;
   }
 
   get cursor(): number {
     if (this.#pending.size === 0) return this.offered;
     const [oldest = this.offered] = this.#pending.keys();
     return oldest;
+  }
+
+  /** What the store holds: whoever owns the partition after a crash begins there. */
+  get storedCursor(): number {
+    return this.#storedCursor;
+  }
+
+  /** The store is behind by so much that it soon leaves no room. */
+  get isStoreDue(): boolean {
+    const settled = this.#repeatable.size - this.#pending.size - this.#ahead.size;
+    return settled * 2 >= this.#options.maxEvents;
   }
 
   get bytes(): number {
@@ -86,8 +99,7 @@ export class Lane {
 
   get hasRoom(): boolean {
     const { maxEvents, maxBytes } = this.#options;
-    // What is settled beyond the cursor counts too: it would come twice after a crash.
-    return !this.#dropping && this.#pending.size + this.#ahead.size < maxEvents && this.#bytes < maxBytes;
+    return !this.#dropping && this.#repeatable.size < maxEvents && this.#bytes < maxBytes;
   }
 
   /** Commit time of the oldest unsettled event, milliseconds since 1970; `undefined` without one. */
@@ -100,6 +112,7 @@ export class Lane {
   offer(event: LogEvent): void {
     if (this.#isClosed) return;
     this.offered = event.offset + 1;
+    this.#repeatable.add(event.offset);
     if (this.#ahead.delete(event.offset)) return;
     const failing = this.#failing.get(event.offset);
     const { keys, isBarrier } = dependenceOf(event.record, this.#options.ordering);
@@ -149,6 +162,14 @@ export class Lane {
     this.#options.onChange();
   }
 
+  /** The store holds this cursor now. */
+  stored(cursor: number): void {
+    const hadRoom = this.hasRoom;
+    this.#storedCursor = cursor;
+    for (const offset of this.#repeatable) if (offset < cursor) this.#repeatable.delete(offset);
+    if (!hadRoom && this.hasRoom) this.#options.onChange();
+  }
+
   /** An attempt failed, or it could not be parked: ready again after `waitMs`. */
   failed(entry: LaneEvent, waitMs: number): void {
     this.#failing.set(entry.event.offset, { ...entry });
@@ -194,7 +215,10 @@ export class Lane {
 
   #forget(): void {
     this.offered = this.cursor;
-    for (const { event } of this.#pending.values()) event.letGo();
+    for (const [offset, { event }] of this.#pending) {
+      event.letGo();
+      this.#repeatable.delete(offset);
+    }
     this.#pending.clear();
     this.#chains.clear();
     this.#waiting = [];

@@ -43,7 +43,7 @@ export class OwnedPartition {
 
   settle(): void {
     if (this.#open.length === 0 || this.isRevoked) return;
-    const safeTo = Math.min(...this.attached.map(({ lane }) => lane.flushedCursor));
+    const safeTo = Math.min(...this.attached.map(({ lane }) => lane.storedCursor));
     for (let first = this.#open[0]; first !== undefined && first.endOffset <= safeTo; first = this.#open[0]) {
       this.#open.shift();
       first.outcome.settled();

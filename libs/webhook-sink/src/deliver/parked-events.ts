@@ -70,6 +70,7 @@ export class ParkedEvents {
 
   /** When {@link take} will have something; `undefined` when nothing waits for its time. */
   get nextAtMs(): number | undefined {
+    if (this.#entries.size === 0) return undefined;
     const heads = this.#heads();
     return heads.length === 0 ? undefined : Math.min(...heads.map(({ nextAtMs }) => nextAtMs));
   }

@@ -142,7 +142,7 @@ export class Subscribers {
       const rows = parked.filter(({ subscriptionId }) => subscriptionId === id);
       const known = owned.lanes.get(id);
       if (known === undefined) owned.lanes.set(id, this.#lane(owned, endpoint, { cursor, rows }));
-      else known.loadParked(rows);
+      else known.parked.load(rows);
     }
   }
 

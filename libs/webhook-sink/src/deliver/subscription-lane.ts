@@ -6,12 +6,11 @@ import type { ParkedRow } from '../store/retry-store.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import type { Endpoint, Outgoing, OutgoingSource } from './endpoint.ts';
 import { feed } from './feed.ts';
-import { giveUpParked, giveUpUnparked, settleParked, sizeFault, tellParked } from './exceptions.ts';
+import { sizeFault } from './exceptions.ts';
 import { Lane, type LaneEvent } from './lane.ts';
-import { LogEvent } from './log-event.ts';
-import { ParkedEvents, type ParkedEntry } from './parked-events.ts';
-import { patiently } from './patiently.ts';
-import { parkedWaitMs, retryWaitMs } from './schedule.ts';
+import type { LogEvent } from './log-event.ts';
+import { ParkedLane } from './parked-lane.ts';
+import { retryWaitMs } from './schedule.ts';
 
 export interface SubscriptionLaneOptions {
   readonly context: DeliveryContext;
@@ -29,7 +28,6 @@ export interface SubscriptionLaneOptions {
 
 /** How long an event waits that cannot be parked because too many are. */
 const PARK_AGAIN_MS = 1_000;
-const MAX_TIMER_MS = 3_600_000;
 
 /**
  * One subscription in one partition.
@@ -42,7 +40,7 @@ export class SubscriptionLane implements OutgoingSource {
   readonly endpoint: Endpoint;
   readonly partition: number;
   readonly generation: number;
-  readonly parked = new ParkedEvents();
+  readonly parked: ParkedLane;
   readonly lane: Lane;
   readonly #options: SubscriptionLaneOptions;
   readonly #context: DeliveryContext;
@@ -52,12 +50,11 @@ export class SubscriptionLane implements OutgoingSource {
   #isNewPartition: boolean;
   #feeding: Promise<void> = Promise.resolve();
   readonly #progress: Array<() => void> = [];
-  #timer: NodeJS.Timeout | undefined;
   /** Ticks of when something was settled last, or there was nothing to settle. */
   #settledAtMs = performance.now();
 
   constructor(options: SubscriptionLaneOptions) {
-    const { context, endpoint, partition, parked } = options;
+    const { context, endpoint, partition } = options;
     // Every partition that there was got a cursor with the subscription: one without is younger, and wanted whole.
     const cursor = options.cursor.nextOffset ?? 0;
     this.#options = options;
@@ -66,7 +63,11 @@ export class SubscriptionLane implements OutgoingSource {
     this.partition = partition;
     this.generation = options.cursor.generation;
     this.#isNewPartition = options.cursor.nextOffset === null;
-    this.parked.load(parked);
+    this.parked = new ParkedLane({
+      ...options,
+      signal: this.signal,
+      onChange: () => this.#changed(),
+    });
     this.lane = new Lane({
       partition,
       cursor,
@@ -80,7 +81,7 @@ export class SubscriptionLane implements OutgoingSource {
     endpoint.add(this);
     if (cursor >= options.liveNext() && endpoint.circuitState !== 'open') this.#state = 'attached';
     else this.#startFeeding();
-    this.#scheduleParked();
+    this.parked.schedule();
   }
 
   get id(): string {
@@ -145,22 +146,15 @@ export class SubscriptionLane implements OutgoingSource {
   }
 
   circuitClosed(): void {
-    this.parked.makeDue(Date.now());
-    this.#scheduleParked();
+    this.parked.makeDue();
     this.endpoint.wake();
-  }
-
-  /** Also when a dead letter was sent back. */
-  loadParked(rows: readonly ParkedRow[]): void {
-    this.parked.load(rows);
-    this.#scheduleParked();
   }
 
   /** Takes nothing more; resolves when what was under way has ended, at the latest with the abort of `deadline`. */
   async stop(deadline: AbortSignal): Promise<void> {
     this.#stopping.abort();
     this.endpoint.remove(this);
-    clearTimeout(this.#timer);
+    this.parked.stop();
     this.#changed();
     const late = deadline.aborted ? undefined : once(deadline, 'abort');
     await Promise.race([Promise.all([this.lane.untilIdle(), this.#feeding]), late]);
@@ -169,7 +163,7 @@ export class SubscriptionLane implements OutgoingSource {
   }
 
   get hasOutgoing(): boolean {
-    return this.lane.hasReady || (this.parked.nextAtMs ?? Infinity) <= Date.now();
+    return this.lane.hasReady || this.parked.hasDue;
   }
 
   async takeOutgoing(): Promise<Outgoing | undefined> {
@@ -180,8 +174,7 @@ export class SubscriptionLane implements OutgoingSource {
       const attempt = entry.failures + 1;
       return { event: entry.event, attempt, answered: (result) => this.#answered(entry, result) };
     }
-    const parked = this.parked.take(Date.now());
-    return parked === undefined ? undefined : await this.#takeParked(parked);
+    return await this.parked.take();
   }
 
   #answered(entry: LaneEvent, result: SendResult): void {
@@ -202,94 +195,14 @@ export class SubscriptionLane implements OutgoingSource {
 
   /** It is never sent: a dead letter, and the cursor passes it. */
   async #giveUp(entry: LaneEvent, reason: string): Promise<void> {
-    const { event, failures: attempts } = entry;
-    try {
-      await this.#stored(() =>
-        giveUpUnparked(this.#context, this.#ref(event.offset), { event, attempts, reason }),
-      );
-      this.#settled(entry);
-    } catch (cause) {
-      if (!this.signal.aborted) this.#options.onFailed(cause);
-      this.lane.failed(entry, PARK_AGAIN_MS);
-    }
+    if (await this.parked.giveUp(entry, reason)) this.#settled(entry);
+    else this.lane.failed(entry, PARK_AGAIN_MS);
   }
 
-  /** Kept outside the log, so that the cursor can pass it. `result` is that of its last attempt, if it had any. */
   async #park(entry: LaneEvent, result: SendResult | null): Promise<void> {
-    const { retries, observer, limits, schedule } = this.#context;
-    if (this.#options.parkedCount() >= limits.maxParked || this.signal.aborted) {
-      return this.lane.failed(entry, PARK_AGAIN_MS);
-    }
-    const { event, keys } = entry;
-    const wait = result === null ? 0 : (parkedWaitMs(schedule, 0, result) ?? 0);
-    const parked: ParkedEntry = { offset: event.offset, keys, failures: 0, nextAtMs: Date.now() + wait };
-    failpoint?.('webhook.parking');
-    try {
-      await this.#stored(() =>
-        retries.park({
-          ...this.#ref(event.offset),
-          eventId: event.id,
-          keyHashes: keys,
-          attempts: 0,
-          nextAtMs: parked.nextAtMs,
-          lastStatus: result?.status ?? null,
-          lastError: result?.reason ?? 'behind another event of the same row',
-          record: event.value,
-        }),
-      );
-    } catch (cause) {
-      if (!this.signal.aborted) this.#options.onFailed(cause);
-      return this.lane.failed(entry, PARK_AGAIN_MS);
-    }
-    failpoint?.('webhook.parked');
-    // Before it counts as settled: what comes behind it for the same rows asks whether they are parked.
-    this.parked.add(parked);
-    this.#settled(entry);
-    tellParked(observer, this.#ref(event.offset));
-    this.#scheduleParked();
-  }
-
-  async #takeParked(entry: ParkedEntry): Promise<Outgoing | undefined> {
-    const { retries, topic, budget } = this.#context;
-    const ref = this.#ref(entry.offset);
-    try {
-      const record = await this.#stored(() => retries.recordOf(ref));
-      if (record === undefined) {
-        this.parked.remove(entry.offset);
-        return undefined;
-      }
-      const event = new LogEvent({ offset: entry.offset, commitTimeMs: 0, origin: topic }, record, budget);
-      const fault = sizeFault(event, this.endpoint.subscription);
-      if (fault !== undefined) {
-        await this.#stored(() => giveUpParked(this.#context, ref, fault));
-        this.parked.remove(entry.offset);
-        return undefined;
-      }
-      return {
-        event,
-        attempt: entry.failures + 2,
-        answered: (result) => void this.#parkedAnswered(entry, result),
-      };
-    } catch (cause) {
-      this.parked.putBack(entry);
-      if (!this.signal.aborted) this.#options.onFailed(cause);
-      return undefined;
-    }
-  }
-
-  async #parkedAnswered(entry: ParkedEntry, result: SendResult): Promise<void> {
-    try {
-      const isSettled = await this.#stored(() =>
-        settleParked(this.#context, this.#ref(entry.offset), { entry, result }),
-      );
-      if (isSettled) this.parked.remove(entry.offset);
-      else this.parked.putBack(entry);
-    } catch (cause) {
-      this.parked.putBack(entry);
-      if (!this.signal.aborted) this.#options.onFailed(cause);
-    }
-    this.#changed();
-    this.#scheduleParked();
+    // It counts as parked before it counts as settled: what comes behind it for the same rows asks.
+    if (await this.parked.park(entry, result)) this.#settled(entry);
+    else this.lane.failed(entry, PARK_AGAIN_MS);
   }
 
   #startFeeding(): void {
@@ -325,28 +238,7 @@ export class SubscriptionLane implements OutgoingSource {
   #changed(): void {
     for (const wake of this.#progress.splice(0)) wake();
     this.endpoint.wake();
-    this.#context.onProgress(this.partition);
-  }
-
-  #scheduleParked(): void {
-    clearTimeout(this.#timer);
-    const at = this.parked.nextAtMs;
-    if (at === undefined || this.signal.aborted) return;
-    // Rounded up: a timer that is early by a fraction would find nothing due, and would be the last.
-    const waitMs = Math.min(Math.max(0, Math.ceil(at - Date.now()) + 1), MAX_TIMER_MS);
-    this.#timer = setTimeout(() => {
-      this.endpoint.wake();
-      if (waitMs === MAX_TIMER_MS) this.#scheduleParked();
-    }, waitMs);
-  }
-
-  async #stored<T>(work: () => Promise<T>): Promise<T> {
-    const { observer } = this.#context;
-    return await patiently({ observer, notice: 'store_retrying', signal: this.signal }, work);
-  }
-
-  #ref(offset: number) {
-    return { subscriptionId: this.id, partition: this.partition, offset };
+    this.#context.onProgress(this.lane.isStoreDue);
   }
 
   #notice(event: 'lane_detached' | 'lane_attached', why: string): void {
