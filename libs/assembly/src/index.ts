@@ -36,6 +36,7 @@ export type {
   ShownAttempt,
   ShownLetter,
   ShownStatus,
+  ShownMadeSubscription,
   ShownSubscription,
 } from '@pgstream/webhook-sink';
 export type { LagRow } from './wiring/group-lag.ts';

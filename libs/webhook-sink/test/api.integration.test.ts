@@ -1,9 +1,11 @@
+import { Buffer } from 'node:buffer';
+import { createPublicKey, verify } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OwnApi, TOKEN } from './own-api.ts';
 import { OwnStore } from './own-store.ts';
-import { Receiver } from './receiver.ts';
+import { Receiver, type Received } from './receiver.ts';
 
 let store: OwnStore;
 beforeAll(async () => void (store = await OwnStore.open()));
@@ -87,6 +89,48 @@ test('the token is asked for: always by /v1, by the legacy routes off loopback u
   });
 });
 
+/** As a receiver does: https://www.rfc-editor.org/rfc/rfc8410#section-4 */
+function isSignedBy(publicKey: string, signature: string, message: string): boolean {
+  const bytes = Buffer.from(publicKey.replace(/^whpk_/, ''), 'base64');
+  const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), bytes]);
+  const key = createPublicKey({ key: der, format: 'der', type: 'spki' });
+  return verify(null, Buffer.from(message), key, Buffer.from(signature.replace(/^v1a,/, ''), 'base64'));
+}
+
+const asRecord = (headers: Received['headers']): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
+
+test('with an ed25519 key the public half verifies, the private one is in no answer, and rotation keeps the scheme', async () => {
+  await using receiver = await Receiver.start();
+  await using api = await OwnApi.start(store);
+  const made = await api.ask('POST', '/v1/subscriptions', { url: receiver.url, scheme: 'v1a' });
+  const { id, secret, publicKeys }: { id: string; secret: unknown; publicKeys: string[] } = JSON.parse(
+    made.text,
+  );
+  expect([secret, publicKeys]).toEqual([null, [expect.stringMatching(/^whpk_[A-Za-z0-9+/]{43}=$/)]]);
+  const path = `/v1/subscriptions/${id}`;
+  const rotated = await api.ask('POST', `${path}/rotate-secret`, {});
+  const { publicKey }: { publicKey: string } = JSON.parse(rotated.text);
+  const read = await api.ask('GET', path);
+  expect(JSON.parse(read.text)).toMatchObject({ signatures: 2, publicKeys: [publicKey, publicKeys[0]] });
+  for (const { text } of [made, rotated, read]) expect(text).not.toMatch(/whsk_|whsec_/);
+  await api.ask('POST', `${path}/test`);
+  const [got] = receiver.received;
+  const headers = asRecord(got?.headers ?? {});
+  const body = got?.body ?? '';
+  const message = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body.toString()}`;
+  const signatures = (headers['webhook-signature'] ?? '').split(' ');
+  expect(signatures).toHaveLength(2);
+  expect(isSignedBy(publicKey, signatures[0] ?? '', message)).toBe(true);
+  expect(isSignedBy(publicKeys[0] ?? '', signatures[1] ?? '', message)).toBe(true);
+  const toShared = await api.ask('POST', `${path}/rotate-secret`, { scheme: 'v1', overlapSeconds: 0 });
+  expect(JSON.parse(toShared.text)).toMatchObject({
+    secret: expect.stringMatching(/^whsec_/),
+    publicKey: null,
+  });
+  expect(JSON.parse((await api.ask('GET', path)).text)).toMatchObject({ signatures: 1, publicKeys: [] });
+});
+
 test('a subscription: made, read without its secret, changed, paused, tested, rotated, removed', async () => {
   await using receiver = await Receiver.start();
   await using api = await OwnApi.start(store);
@@ -115,9 +159,7 @@ test('a subscription: made, read without its secret, changed, paused, tested, ro
     status: 200,
   });
   const [test] = receiver.received;
-  const headers = Object.fromEntries(
-    Object.entries(test?.headers ?? {}).map(([name, value]) => [name, String(value)]),
-  );
+  const headers = asRecord(test?.headers ?? {});
   expect(new Webhook(secret).verify(test?.body ?? '', headers)).toMatchObject({ type: 'pgstream.test' });
   expect(headers['x-key']).toBe('hidden');
   const rotated = await api.ask('POST', `${path}/rotate-secret`, {});

@@ -166,6 +166,13 @@ test('pgstream webhooks: subscriptions are made, looked at, replayed and removed
   const rotated = await hooks('rotate-secret', short, '--overlap', '60');
   expect(rotated.stdout).toMatch(/^whsec_\S+\nthe old one signs until 20/);
 
+  const keyed = await hooks('add', `${hook.url}/keyed`, '--scheme', 'v1a');
+  expect(keyed.stdout).toMatch(/public key +whpk_[A-Za-z0-9+/]{43}=/);
+  expect(keyed.stdout).not.toMatch(/whsk_|not shown again/);
+  const [, keyedId = ''] = /^id +(\S+)/m.exec(keyed.stdout) ?? [];
+  expect((await hooks('rotate-secret', keyedId)).stdout).toMatch(/^whpk_\S+\nthe old one signs until 20/);
+  expect((await hooks('rm', keyedId, '--yes')).stdout).toBe('1 removed\n');
+
   // What is given up takes 75 hours: two events are put where they would be then.
   const record = Buffer.from(JSON.stringify(JSON.parse(hook.bodies[0] ?? '').Data));
   await lab.pool.query(

@@ -52,6 +52,11 @@ const SUBSCRIPTION = {
   state: oneOf(['active', 'paused', 'disabled']),
   stateReason: TEXT,
   signatures: Type.Integer({ minimum: 0, description: 'Secrets that sign each delivery.' }),
+  publicKeys: Type.Unsafe<readonly string[]>({
+    type: 'array',
+    items: TEXT,
+    description: 'Of the secrets that are ed25519 keys, newest first: each verifies a `v1a` signature.',
+  }),
   failingSince: Type.Unsafe<string | null>({
     type: ['string', 'null'],
     format: 'date-time',
@@ -77,6 +82,7 @@ const EXAMPLE = {
   state: 'active',
   stateReason: '',
   signatures: 1,
+  publicKeys: [],
   failingSince: null,
   createdAt: '2026-11-21T09:14:10.325Z',
 };
@@ -88,7 +94,8 @@ export const MadeSubscription = Type.Object(
     ...SUBSCRIPTION,
     secret: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description: 'Signs the deliveries; shown here and never again. null: they are unsigned.',
+      description:
+        'Signs the deliveries; shown here and never again. null: they are unsigned, or verified by `publicKeys`.',
     }),
   },
   {
@@ -165,7 +172,17 @@ export const TestResult = Type.Object(
   { $id: 'TestResult' },
 );
 
-export const RotatedSecret = Type.Object({ secret: TEXT, oldValidUntil: TIME }, { $id: 'RotatedSecret' });
+export const RotatedSecret = Type.Object(
+  {
+    secret: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      description: 'Shown here and never again. null: it is verified by `publicKey`.',
+    }),
+    publicKey: orNull(TEXT),
+    oldValidUntil: TIME,
+  },
+  { $id: 'RotatedSecret' },
+);
 
 export const ReplayBody = Type.Object(
   {

@@ -1,5 +1,6 @@
 import { clientCertificateUntil } from '../send/receiver-tls.ts';
 import type { Subscription } from '../subscription.ts';
+import { publicKeyOf } from '../wire/signature.ts';
 import type { WebhookApiOptions } from './api-options.ts';
 import { Problem } from './problems.ts';
 
@@ -12,6 +13,11 @@ export function finderOf({ subscriptions }: WebhookApiOptions): (id: string) => 
   };
 }
 
+/** A secret as whoever asked for it may see it: of a key pair only the public half leaves. */
+export function shownSecret(secret: string | undefined): string | null {
+  return secret === undefined || publicKeyOf(secret) !== undefined ? null : secret;
+}
+
 /** As it is answered: without secrets, and of its headers the names. */
 export function shown(subscription: Subscription) {
   const { secrets, headers, tls, failingSinceMs, createdAtMs, ...rest } = subscription;
@@ -19,6 +25,7 @@ export function shown(subscription: Subscription) {
     ...rest,
     headerNames: Object.keys(headers),
     signatures: secrets.length,
+    publicKeys: secrets.flatMap((secret) => publicKeyOf(secret) ?? []),
     tls:
       tls === null
         ? null

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { replay } from '../replay/replay.ts';
-import { newSecret, secretFault } from '../wire/signature.ts';
+import { newSecret, publicKeyOf, schemeOf, secretFault } from '../wire/signature.ts';
 import { AttemptPage, ReplayBody, RotatedSecret, SubscriptionBody, TestResult } from './answers.ts';
 import type { WebhookApiOptions } from './api-options.ts';
-import { finderOf, shown } from './found.ts';
+import { finderOf, shown, shownSecret } from './found.ts';
 import { Problem } from './problems.ts';
 import { AttemptQuery, IdParams, refTo, ReplayRequest, RotateSecret } from './schemas.ts';
 import { sendTest } from './test-delivery.ts';
@@ -60,14 +60,16 @@ const addRotation = (server: Routes, options: WebhookApiOptions): void => {
     response: { 200: refTo(RotatedSecret) },
   };
   server.post('/:id/rotate-secret', { schema }, async ({ params: { id }, body }) => {
-    await found(id);
-    const { secret = newSecret(), overlapSeconds = DAY_S } = body;
+    const { secrets } = await found(id);
+    const scheme = body.scheme ?? schemeOf(secrets[0] ?? '');
+    const { secret = newSecret(scheme), overlapSeconds = DAY_S } = body;
     const fault = secretFault(secret);
     if (fault !== undefined) throw new Problem(400, fault);
     const oldValidUntilMs = Date.now() + overlapSeconds * 1000;
     await subscriptions.rotateSecret(id, secret, oldValidUntilMs);
     await refresh();
-    return { secret, oldValidUntil: new Date(oldValidUntilMs).toISOString() };
+    const publicKey = publicKeyOf(secret) ?? null;
+    return { secret: shownSecret(secret), publicKey, oldValidUntil: new Date(oldValidUntilMs).toISOString() };
   });
 };
 

@@ -1,4 +1,5 @@
 import { Type, type SchemaOptions, type Static, type TSchema } from '@sinclair/typebox';
+import { SIGNATURE_SCHEMES } from '../wire/signature.ts';
 import { BODY_FORMATS, COMPARISONS, OPERATIONS, ORDERINGS, type ConditionValue } from '../subscription.ts';
 
 const NAME = Type.String({ minLength: 1, maxLength: 200 });
@@ -47,6 +48,10 @@ export const FilterBody = Type.Object(
 );
 
 const SECRET = { maxLength: 200 };
+const SCHEME = {
+  description:
+    'Of the secret that is made. `v1`: HMAC with a secret that both sides know. `v1a`: ed25519; its private key is in no answer, the public one verifies.',
+};
 /** Certificates and key in PEM. */
 const PEM = Type.Optional(Type.String({ minLength: 1, maxLength: 65_536 }));
 const ReceiverTlsBody = Type.Object({ ca: PEM, cert: PEM, key: PEM }, { additionalProperties: false });
@@ -98,6 +103,7 @@ export const NewSubscription = Type.Object(
     secret: Type.Optional(
       Type.String({ ...SECRET, description: 'One that the receiver has already; otherwise one is made.' }),
     ),
+    scheme: Type.Optional(oneOf(SIGNATURE_SCHEMES, SCHEME)),
     signed: Type.Optional(Type.Boolean({ description: '`false`: deliveries carry no signature.' })),
   },
   {
@@ -113,6 +119,9 @@ export type NewSubscription = Static<typeof NewSubscription>;
 export const RotateSecret = Type.Object(
   {
     secret: Type.Optional(Type.String({ ...SECRET, description: 'Otherwise one is made.' })),
+    scheme: Type.Optional(
+      oneOf(SIGNATURE_SCHEMES, { description: `${SCHEME.description} Default: that of the newest secret.` }),
+    ),
     overlapSeconds: Type.Optional(
       Type.Integer({
         minimum: 0,

@@ -8,7 +8,7 @@ import { newSecret, secretFault } from '../wire/signature.ts';
 import { MadeSubscription, Nothing, StatusBody, SubscriptionBody, SubscriptionPage } from './answers.ts';
 import type { WebhookApiOptions } from './api-options.ts';
 import { headerFault } from './checks.ts';
-import { finderOf, shown } from './found.ts';
+import { finderOf, shown, shownSecret } from './found.ts';
 import { madeIdOf } from './idempotency.ts';
 import { Problem } from './problems.ts';
 import { IdParams, NewSubscription, PageQuery, refTo, SubscriptionPatch } from './schemas.ts';
@@ -101,16 +101,20 @@ const addMaking = (server: Routes, options: WebhookApiOptions): void => {
     response: { 201: refTo(MadeSubscription) },
   };
   server.post('', { schema }, async (request, reply) => {
-    const { secret, signed = true, ...fields } = request.body;
+    const { secret, scheme, signed = true, ...fields } = request.body;
     const defaults = defaultSpec(fields.url, options.defaultTimeoutMs);
-    const spec = checked(options, { ...defaults, ...fields, secrets: signed ? [secret ?? newSecret()] : [] });
+    const spec = checked(options, {
+      ...defaults,
+      ...fields,
+      secrets: signed ? [secret ?? newSecret(scheme)] : [],
+    });
     const start = { topic: options.topic, next: await options.positions.ends() };
     const id = await subscriptions.create(spec, start, madeIdOf(request));
     failpoint?.('webhook.subscribed');
     await refresh();
     const made: Subscription = await found(id);
     reply.code(201).header('location', `/v1/subscriptions/${id}`);
-    return reply.send({ ...shown(made), secret: made.secrets[0] ?? null });
+    return reply.send({ ...shown(made), secret: shownSecret(made.secrets[0]) });
   });
 };
 

@@ -124,7 +124,7 @@ export class Endpoint {
 
   #pump(): void {
     while (!this.#isStopped && this.#maySend()) {
-      const source = [...this.#sources].find((one) => one.hasOutgoing);
+      const source = this.#nextSource();
       if (source === undefined) return;
       const waitMs = this.#bucket?.take(performance.now()) ?? 0;
       if (waitMs > 0) return this.#wakeAt(performance.now() + waitMs);
@@ -135,6 +135,11 @@ export class Endpoint {
       this.#inFlight++;
       void this.#sendFrom(source);
     }
+  }
+
+  #nextSource(): OutgoingSource | undefined {
+    for (const source of this.#sources) if (source.hasOutgoing) return source;
+    return undefined;
   }
 
   #maySend(): boolean {

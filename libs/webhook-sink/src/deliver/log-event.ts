@@ -42,6 +42,7 @@ export class LogEvent {
   readonly #origin: string;
   readonly #bodies = new Map<BodyFormat, Buffer>();
   #record: ChangeRecord | undefined;
+  #id: string | undefined;
   #holders = 0;
   #bytes: number;
 
@@ -71,8 +72,11 @@ export class LogEvent {
 
   /** The webhook-id: no full stop in it, since the signed text has them between its parts. */
   get id(): string {
-    const { epoch, position } = this.record;
-    return `msg_${eventId(epoch, position)}`;
+    if (this.#id === undefined) {
+      const { epoch, position } = this.record;
+      this.#id = `msg_${eventId(epoch, position)}`;
+    }
+    return this.#id;
   }
 
   /** Made once for each format. */

@@ -24,6 +24,7 @@ export class Slots {
 
   giveBack(): void {
     this.#taken--;
+    if (this.#waiting.size === 0) return;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const wake of waiting) wake();

@@ -260,6 +260,27 @@ test('whatever bytes come back, the attempt ends in time, and only a whole 2xx a
   );
 }, 60_000);
 
+test('an attempt that waits for a socket ends in time too, and nothing of it is sent afterwards', async () => {
+  await using receiver = await RawReceiver.start(() => undefined);
+  const guard = new AddressGuard({ allow: ['127.0.0.1'], httpsOnly: false, setting: 'ALLOW' });
+  const narrow = new Sender({ guard, maxSocketsPerOrigin: 1 });
+  try {
+    const results = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        narrow.send({ url: receiver.url, headers: {}, body: Buffer.from('{}'), timeoutMs: TIMEOUT_MS }),
+      ),
+    );
+    for (const { reason, durationMs } of results) {
+      expect(reason).toBe(`no answer within ${TIMEOUT_MS} ms`);
+      expect(durationMs).toBeLessThan(TIMEOUT_MS + 300);
+    }
+    await receiver.untilLeft();
+    expect(receiver.connections).toBe(1);
+  } finally {
+    await narrow.close();
+  }
+});
+
 test('a thousand receivers that hang leave nothing behind', async () => {
   await using receiver = await RawReceiver.start(() => undefined);
   const before = process.memoryUsage().heapUsed;

@@ -1,8 +1,8 @@
 import type { Buffer } from 'node:buffer';
 import { codeOf } from '@pgstream/failure';
-import type { Dispatcher } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
 import { Agents } from './agents.ts';
+import { Exchange, LateError, type Answer } from './exchange.ts';
 import type { ReceiverTls } from './receiver-tls.ts';
 
 export interface Delivery {
@@ -48,8 +48,6 @@ interface Target {
 
 const MAX_TARGETS = 10_000;
 const EMPTY = { origin: '', pathname: '', search: '' };
-/** So much of an answer is read, so that the connection can be used again; longer ones cost the connection. */
-const MAX_ANSWER_BYTES = 16 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Refused for now, by whoever stands in front of the endpoint too. */
 const BUSY = new Set([408, 425, 429, 502, 503, 504]);
@@ -58,8 +56,7 @@ const BUSY = new Set([408, 425, 429, 502, 503, 504]);
 export class Sender {
   readonly #guard: AddressGuard;
   readonly #agents: Agents;
-  /** One for each request under way: linking signals to each other costs as much as the request does. */
-  readonly #underWay = new Set<AbortController>();
+  readonly #underWay = new Set<Exchange>();
   /** Of the URLs that were sent to last. */
   readonly #targets = new Map<string, Target | string>();
   #isClosed = false;
@@ -85,36 +82,22 @@ export class Sender {
     const target = this.#targetOf(url);
     if (typeof target === 'string') return failed(target, since());
     if (this.#isClosed) return failed('stopped', since());
-    const attempt = new AbortController();
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      attempt.abort();
-    }, timeoutMs);
-    this.#underWay.add(attempt);
+    const exchange = new Exchange(timeoutMs);
+    this.#underWay.add(exchange);
     try {
-      const agent = this.#agents.of(tls);
-      const answer = await agent.request({
-        ...target,
-        method: 'POST',
-        headers,
-        body,
-        signal: attempt.signal,
-      });
-      await discard(answer.body);
+      const answer = await exchange.over(this.#agents.of(tls), { ...target, method: 'POST', headers, body });
       return judged(answer, since());
     } catch (cause) {
-      return failed(isLate ? `no answer within ${timeoutMs} ms` : reasonOf(cause), since());
+      return failed(cause instanceof LateError ? cause.message : reasonOf(cause), since());
     } finally {
-      clearTimeout(timer);
-      this.#underWay.delete(attempt);
+      this.#underWay.delete(exchange);
     }
   }
 
   /** Requests under way end without an answer. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const attempt of this.#underWay) attempt.abort();
+    for (const exchange of this.#underWay) exchange.abort(new Error('stopped'));
     await this.#agents.destroy();
   }
 
@@ -130,29 +113,19 @@ export class Sender {
   }
 }
 
-async function discard(body: Dispatcher.ResponseData['body']): Promise<void> {
-  let bytes = 0;
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a body without an encoding yields buffers
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    // Leaving the loop destroys the stream, and the connection with it.
-    if (bytes > MAX_ANSWER_BYTES) break;
-  }
-}
-
-function judged({ statusCode, headers }: Dispatcher.ResponseData, durationMs: number): SendResult {
-  const isDelivered = statusCode >= 200 && statusCode < 300;
-  const isRedirect = statusCode >= 300 && statusCode < 400;
+function judged({ status, headers }: Answer, durationMs: number): SendResult {
+  const isDelivered = status >= 200 && status < 300;
+  const isRedirect = status >= 300 && status < 400;
   const location = isRedirect
     ? ` and Location ${oneOf(headers['location']) ?? '(none)'}; redirects are not followed`
     : '';
   return {
     isDelivered,
-    status: statusCode,
-    fault: isDelivered ? 'none' : BUSY.has(statusCode) ? 'endpoint' : 'event',
-    reason: isDelivered ? '' : `answered ${statusCode}${location.slice(0, 300)}`,
+    status,
+    fault: isDelivered ? 'none' : BUSY.has(status) ? 'endpoint' : 'event',
+    reason: isDelivered ? '' : `answered ${status}${location.slice(0, 300)}`,
     retryAfterMs: isDelivered ? null : parseRetryAfter(oneOf(headers['retry-after']), Date.now()),
-    isGone: statusCode === 410,
+    isGone: status === 410,
     durationMs,
   };
 }

@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer';
+import { createPublicKey, verify } from 'node:crypto';
 import { Webhook as StandardWebhook } from 'standardwebhooks';
 import { Webhook as SvixWebhook } from 'svix';
-import { newSecret, secretFault, sign } from './signature.ts';
+import { newSecret, publicKeyOf, schemeOf, secretFault, sign } from './signature.ts';
 
 const body = Buffer.from('{"type":"public.café.insert","data":{"n":9007199254740993}}');
 const now = () => Math.floor(Date.now() / 1000);
@@ -49,3 +50,62 @@ test.each([
 ])('refuses %j: %s', (secret) => expect(secretFault(secret)).toContain('whsec_'));
 
 test('accepts what it makes', () => expect(secretFault(newSecret())).toBeUndefined());
+
+/** As a receiver does that has the public key and no library of ours: https://www.rfc-editor.org/rfc/rfc8410 */
+function isSignedBy(publicKey: string, signature: string, message: string): boolean {
+  const bytes = Buffer.from(publicKey.replace(/^whpk_/, ''), 'base64');
+  const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), bytes]);
+  const key = createPublicKey({ key: der, format: 'der', type: 'spki' });
+  return verify(null, Buffer.from(message), key, Buffer.from(signature.replace(/^v1a,/, ''), 'base64'));
+}
+
+const message = (headers: ReturnType<typeof signed>) =>
+  `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body.toString()}`;
+
+describe('ed25519', () => {
+  const secret = newSecret('v1a');
+
+  test('the public key verifies what the private one signs, byte for byte', () => {
+    const headers = signed([secret]);
+    const publicKey = publicKeyOf(secret) ?? '';
+    expect(headers['webhook-signature']).toMatch(/^v1a,[A-Za-z0-9+/]{86}==$/);
+    expect(isSignedBy(publicKey, headers['webhook-signature'], message(headers))).toBe(true);
+    expect(isSignedBy(publicKey, headers['webhook-signature'], `${message(headers)} `)).toBe(false);
+    const stranger = publicKeyOf(newSecret('v1a')) ?? '';
+    expect(isSignedBy(stranger, headers['webhook-signature'], message(headers))).toBe(false);
+  });
+
+  test('the vector of RFC 8032, section 7.1, test 1: the seed makes this public key', () => {
+    const seed = Buffer.from('9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60', 'hex');
+    const expected = Buffer.from('d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a', 'hex');
+    const short = `whsk_${seed.toString('base64')}`;
+    expect([secretFault(short), publicKeyOf(short)]).toEqual([
+      undefined,
+      `whpk_${expected.toString('base64')}`,
+    ]);
+    const whole = `whsk_${Buffer.concat([seed, expected]).toString('base64')}`;
+    expect([secretFault(whole), publicKeyOf(whole)]).toEqual([undefined, publicKeyOf(short)]);
+    const mixed = `whsk_${Buffer.concat([seed, Buffer.alloc(32)]).toString('base64')}`;
+    expect(secretFault(mixed)).toContain('does not belong');
+  });
+
+  test('beside a shared secret both verify, and a library that knows the shared one only takes it', () => {
+    const shared = newSecret();
+    const headers = signed([secret, shared]);
+    expect(() => new StandardWebhook(shared).verify(body, headers)).not.toThrow();
+    const [own = ''] = headers['webhook-signature'].split(' ');
+    expect(isSignedBy(publicKeyOf(secret) ?? '', own, message(headers))).toBe(true);
+  });
+
+  test.each([
+    'whsk_',
+    'whsk_!',
+    `whsk_${Buffer.alloc(31).toString('base64')}`,
+    `whsk_${Buffer.alloc(63).toString('base64')}`,
+  ])('refuses %j', (key) => expect(secretFault(key)).toContain('whsk_'));
+
+  test('what it makes is accepted, and a shared secret has no public half', () => {
+    expect([secretFault(secret), schemeOf(secret)]).toEqual([undefined, 'v1a']);
+    expect([publicKeyOf(newSecret()), schemeOf(newSecret())]).toEqual([undefined, 'v1']);
+  });
+});

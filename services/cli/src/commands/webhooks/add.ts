@@ -1,4 +1,4 @@
-import type { NewSubscription } from '@pgstream/assembly';
+import type { NewSubscription, ShownMadeSubscription } from '@pgstream/assembly';
 import { PipelineError } from '@pgstream/failure';
 import type { Command } from 'commander';
 import { renderPairs } from '../../output/table.ts';
@@ -18,6 +18,7 @@ interface AddFlags {
   readonly rate?: string;
   readonly timeout?: string;
   readonly secret?: string;
+  readonly scheme?: NewSubscription['scheme'];
   readonly signed: boolean;
   readonly idempotencyKey?: string;
 }
@@ -40,24 +41,27 @@ export function addAdd(group: Command, hooks: HookContext): void {
     .option('--rate <n>', 'requests per second')
     .option('--timeout <ms>', 'of one request')
     .option('--secret <whsec_…>', 'one that the receiver has already')
+    .option('--scheme <name>', 'v1: a shared secret; v1a: an ed25519 key, of which the public half is shown')
     .option('--no-signed', 'deliveries carry no signature')
     .option('--idempotency-key <text>', 'the same again makes no other subscription');
   onAction(command, hooks, async (api, printer, url: string) => {
     const flags = command.opts<AddFlags>();
     const made = await api.add({ url, ...membersOf(flags) }, flags.idempotencyKey);
-    const pairs = renderPairs([
-      ['id', made.id],
-      ['url', made.url],
-      ['format', made.format],
-      ['secret', made.secret ?? 'none: deliveries are not signed'],
-    ]);
+    const pairs = renderPairs([['id', made.id], ['url', made.url], ['format', made.format], keyPair(made)]);
     printer.result(made.secret === null ? pairs : `${pairs}\nthe secret is not shown again`, made);
   });
 }
 
+function keyPair({ secret, publicKeys }: ShownMadeSubscription): readonly [string, string] {
+  const [publicKey] = publicKeys;
+  return publicKey === undefined
+    ? ['secret', secret ?? 'none: deliveries are not signed']
+    : ['public key', publicKey];
+}
+
 /** What the flags say; what is wrong with a value the API knows. */
 function membersOf(flags: AddFlags): Omit<NewSubscription, 'url'> {
-  const { format, ordering, description, secret } = flags;
+  const { format, ordering, description, secret, scheme } = flags;
   const filters = filtersOf(flags);
   return {
     ...numbersOf(flags),
@@ -67,6 +71,7 @@ function membersOf(flags: AddFlags): Omit<NewSubscription, 'url'> {
     ...(description === undefined ? {} : { description }),
     ...(flags.header.length === 0 ? {} : { headers: headersOf(flags.header) }),
     ...(secret === undefined ? {} : { secret }),
+    ...(scheme === undefined ? {} : { scheme }),
     ...(flags.signed ? {} : { signed: false }),
   };
 }

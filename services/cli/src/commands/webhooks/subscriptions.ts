@@ -87,7 +87,10 @@ function addSwitches(group: Command, hooks: HookContext): void {
     const { overlap } = rotate.opts<{ overlap?: string }>();
     const seconds = overlap === undefined ? undefined : wholeNumber('--overlap', overlap, 0);
     const rotated = await api.rotateSecret(id, seconds);
-    printer.result(`${rotated.secret}\nthe old one signs until ${rotated.oldValidUntil}`, rotated);
+    printer.result(
+      `${rotated.secret ?? rotated.publicKey}\nthe old one signs until ${rotated.oldValidUntil}`,
+      rotated,
+    );
   });
 }
 
