@@ -43,10 +43,10 @@ export interface ChangeRecord {
 
 /**
  * Reads one record from its value.
+ * @param reader of whoever reads many: it knows the tables and columns that it has met.
  * @throws {RecordFormatError}
  */
-export function decodeRecord(value: Buffer): ChangeRecord {
-  const reader = new RecordReader();
+export function decodeRecord(value: Buffer, reader = new RecordReader()): ChangeRecord {
   reader.read(value, 0, value.length);
   const { ref, prefix, content } = reader;
   return {

@@ -16,7 +16,7 @@ interface Plan {
   readonly outageEvents: number;
 }
 const FULL: Plan = {
-  throughputEvents: 50_000,
+  throughputEvents: 200_000,
   latencySeconds: 60,
   isolationEvents: 10_000,
   outageEvents: 1_000_000,

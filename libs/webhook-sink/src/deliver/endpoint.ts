@@ -43,6 +43,8 @@ export interface EndpointOptions {
   readonly onGone: () => void;
 }
 
+const SOON = Promise.resolve();
+
 /** Sends for one subscription, over all its lanes of this process: in-flight limit, rate, circuit. */
 export class Endpoint {
   readonly #options: EndpointOptions;
@@ -114,13 +116,16 @@ export class Endpoint {
   wake(): void {
     if (this.#isPumping || this.#isStopped) return;
     this.#isPumping = true;
-    queueMicrotask(() => {
-      this.#isPumping = false;
-      for (const wake of this.#waiters) wake();
-      this.#waiters.clear();
-      this.#pump();
-    });
+    // Not queueMicrotask, which makes a resource for async_hooks of each.
+    void SOON.then(this.#wakeUp);
   }
+
+  readonly #wakeUp = (): void => {
+    this.#isPumping = false;
+    for (const wake of this.#waiters) wake();
+    this.#waiters.clear();
+    this.#pump();
+  };
 
   #pump(): void {
     while (!this.#isStopped && this.#maySend()) {
@@ -154,7 +159,8 @@ export class Endpoint {
   async #sendFrom(source: OutgoingSource): Promise<void> {
     let answered: (() => void) | undefined;
     try {
-      const outgoing = await source.takeOutgoing();
+      const taken = source.takeOutgoing();
+      const outgoing = taken instanceof Promise ? await taken : taken;
       if (outgoing === undefined) return;
       const result = await this.#send(outgoing, source.partition);
       this.#judge(result);

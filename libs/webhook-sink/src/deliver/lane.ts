@@ -277,13 +277,13 @@ export class Lane {
   #advance(entry: LaneEvent): void {
     this.#admitted--;
     if (this.#barrier === entry) this.#barrier = undefined;
-    const heads = new Set<LaneEvent>();
+    const heads: LaneEvent[] = [];
     for (const key of entry.keys) {
-      const chain = this.#chains.get(key) ?? [];
-      chain.shift();
-      const [head] = chain;
+      const chain = this.#chains.get(key);
+      chain?.shift();
+      const head = chain?.[0];
       if (head === undefined) this.#chains.delete(key);
-      else heads.add(head);
+      else if (!heads.includes(head)) heads.push(head);
     }
     for (const head of heads) if (this.#isHead(head)) this.#makeReady(head);
     this.#admit();

@@ -166,7 +166,7 @@ export class SubscriptionLane implements OutgoingSource {
     return this.lane.hasReady || this.parked.hasDue;
   }
 
-  async takeOutgoing(): Promise<Outgoing | undefined> {
+  takeOutgoing(): Promise<Outgoing | undefined> | Outgoing | undefined {
     const entry = this.lane.take();
     if (entry !== undefined) {
       const fault = sizeFault(entry.event, this.endpoint.subscription);
@@ -174,7 +174,7 @@ export class SubscriptionLane implements OutgoingSource {
       const attempt = entry.failures + 1;
       return { event: entry.event, attempt, answered: (result) => this.#answered(entry, result) };
     }
-    return await this.parked.take();
+    return this.parked.take();
   }
 
   #answered(entry: LaneEvent, result: SendResult): void {

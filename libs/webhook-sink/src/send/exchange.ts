@@ -34,8 +34,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** @throws LateError, and what the connection failed with. */
-  async over(agent: Dispatcher, request: Dispatcher.DispatchOptions): Promise<Answer> {
-    return await new Promise<Answer>((resolve, reject) => {
+  over(agent: Dispatcher, request: Dispatcher.DispatchOptions): Promise<Answer> {
+    return new Promise<Answer>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
       this.#timer = setTimeout(
