@@ -7,11 +7,11 @@ import { peersParts } from './peers/compare-page.ts';
 import { median } from './processes.ts';
 import { scalePlots, scaleSection } from './scale/scale-page.ts';
 import type { ScaleFigures } from './scale/scale.ts';
+import type { WebhookFigures } from './webhooks/webhooks-command.ts';
+import { webhooksSection } from './webhooks/webhooks-page.ts';
 
 /** What `npm run bench -- main-path --json FILE` writes. */
 export type MeasuredRun = Figures & RunFacts;
-/** Runs of before a part was added lack it. */
-type CommittedMainPath = Omit<MeasuredRun, 'workers'> & Partial<Pick<MeasuredRun, 'workers'>>;
 
 const METHOD = `## Method
 
@@ -35,13 +35,14 @@ What a row allocates is counted, not timed, by \`npm run bench -- micro\`; \`npm
 
 /** `docs/performance.md` below its title: the committed runs. */
 export function performanceParts(): string[] {
-  const { mainPath: run, latency, scale } = committedRuns();
+  const { mainPath: run, latency, scale, webhooks } = committedRuns();
   return [
     ...(run === undefined ? ['No run is committed.'] : mainPathParts(run)),
     METHOD,
     ...(latency === undefined ? [] : latencySection(latency)),
     ...(scale === undefined ? [] : scaleSection(scale)),
     ...peersParts(),
+    ...(webhooks === undefined ? [] : webhooksSection(webhooks)),
   ];
 }
 
@@ -55,18 +56,20 @@ export function performancePlots(): Array<[string, string]> {
 }
 
 interface CommittedRuns {
-  readonly mainPath: CommittedMainPath | undefined;
+  readonly mainPath: MeasuredRun | undefined;
   readonly latency: (LatencyFigures & RunFacts) | undefined;
   readonly scale: (ScaleFigures & RunFacts) | undefined;
+  readonly webhooks: (WebhookFigures & RunFacts) | undefined;
 }
 
 function committedRuns(): CommittedRuns {
-  const [mainPath, latency, scale] = ['main-path', 'latency', 'scale'].map(committedRun);
+  const names = ['main-path', 'latency', 'scale', 'webhooks'];
+  const [mainPath, latency, scale, webhooks] = names.map(committedRun);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the figures that each command writes
-  return { mainPath, latency, scale } as CommittedRuns;
+  return { mainPath, latency, scale, webhooks } as CommittedRuns;
 }
 
-function mainPathParts(run: CommittedMainPath): string[] {
+function mainPathParts(run: MeasuredRun): string[] {
   return [
     `${measuredSentence(run, 'main-path')} \`npm run docs\` prints this page from that file.`,
     checkTable(run.checks),
@@ -77,7 +80,7 @@ function mainPathParts(run: CommittedMainPath): string[] {
   ];
 }
 
-function drains({ drains: all }: CommittedMainPath): string[] {
+function drains({ drains: all }: MeasuredRun): string[] {
   const rows = all.map(({ system, rowsPerS, cpuUsPerRow, peakRssMb }) => [
     system,
     thousands(rowsPerS),
@@ -91,7 +94,7 @@ function drains({ drains: all }: CommittedMainPath): string[] {
   ];
 }
 
-function indexing({ indexing: all }: CommittedMainPath): string[] {
+function indexing({ indexing: all }: MeasuredRun): string[] {
   const rows = all.map(({ system, docsPerS, cpuUsPerDoc }) => [
     system,
     thousands(docsPerS),
@@ -104,8 +107,7 @@ function indexing({ indexing: all }: CommittedMainPath): string[] {
   ];
 }
 
-function workers({ workers: all = [] }: CommittedMainPath): string[] {
-  if (all.length === 0) return [];
+function workers({ workers: all }: MeasuredRun): string[] {
   const rows = all.map(({ workers: count, storeUsPerDoc, docsPerS, cpuUsPerDoc }) => [
     String(count),
     String(storeUsPerDoc),
@@ -116,7 +118,7 @@ function workers({ workers: all = [] }: CommittedMainPath): string[] {
   return ['## One worker and two', table(head, rows)];
 }
 
-function freshness({ freshness: windows }: CommittedMainPath): string[] {
+function freshness({ freshness: windows }: MeasuredRun): string[] {
   const rows = windows.map(({ indices, p50Ms, p90Ms, p99Ms, maxMs, searchCores }) => [
     String(indices ?? 1),
     ...[p50Ms, p90Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1)),
