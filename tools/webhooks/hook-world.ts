@@ -17,8 +17,6 @@ export interface Subscribed {
   /** Events before this one may or may not come; later ones must. */
   readonly fromIndex: number;
   readonly wants: (event: SentEvent) => boolean;
-  /** Its circuit opens again and again, and each time what is not settled is let go of: more than a window comes again. */
-  readonly isAway: boolean;
 }
 
 export interface NotifierProcess extends RunningService {
@@ -160,13 +158,13 @@ export class HookWorld {
   async subscribe(
     receiver: HookReceiver,
     spec: object = {},
-    { wants = () => true, isAway = false }: Partial<Pick<Subscribed, 'wants' | 'isAway'>> = {},
+    { wants = () => true }: Partial<Pick<Subscribed, 'wants'>> = {},
   ): Promise<Subscribed> {
     const { status, text } = await this.ask('POST', '/v1/subscriptions', { url: receiver.url, ...spec });
     const fromIndex = this.load.sent.length;
     if (status !== 201) throw new Error(`${receiver.name}: ${status} ${text}`);
     const { id }: { id: string } = JSON.parse(text);
-    const subscribed = { id, receiver, fromIndex, wants, isAway };
+    const subscribed = { id, receiver, fromIndex, wants };
     this.subscribed.push(subscribed);
     return subscribed;
   }
@@ -230,7 +228,7 @@ export class HookWorld {
         byId,
         arrivals: one.receiver.arrivals,
         stored: this.#stored.get(one.id) ?? [],
-        windowEvents: one.isAway ? Number.POSITIVE_INFINITY : WINDOW_EVENTS,
+        windowEvents: WINDOW_EVENTS,
       }),
     );
   }

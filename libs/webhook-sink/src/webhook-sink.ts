@@ -206,7 +206,8 @@ export class WebhookSink implements Sink {
       const giveUpAt = performance.now() + MAX_ROOM_WAIT_MS;
       while (lane.isAttached && !lane.hasRoom) {
         signal.throwIfAborted();
-        if (lane.isStalled || performance.now() > giveUpAt) lane.leaveLive();
+        const isLate = lane.lane.unsettled > 0 && performance.now() > giveUpAt;
+        if (lane.isStalled || isLate) lane.leaveLive();
         // oxlint-disable-next-line no-await-in-loop -- waiting is the backpressure
         else await lane.progress(ROOM_CHECK_MS);
       }

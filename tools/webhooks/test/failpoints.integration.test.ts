@@ -56,7 +56,7 @@ test('a notifier that is killed at each of its points loses nothing and keeps th
       return phase < 2_200 && /[08]-[^-]*$/.test(id) ? 422 : 200;
     });
     await world.subscribe(steady);
-    await world.subscribe(fickle, {}, { isAway: true });
+    await world.subscribe(fickle);
     // What is above its limit is a dead letter: it is owed the rest.
     const large = new Set<string>();
     await world.subscribe(limited, { maxPayloadBytes: 5_000 }, { wants: ({ id }) => !large.has(id) });

@@ -58,7 +58,7 @@ test('notifiers outlive restarts of PostgreSQL and Kafka under deliveries: nothi
     await world.start('notifier-1');
     await world.start('notifier-2');
     for (const receiver of await unevenReceivers(random)) {
-      await world.subscribe(receiver, {}, { isAway: receiver.name === 'away' });
+      await world.subscribe(receiver);
     }
     for (const restart of [restartPostgres, restartKafka, restartPostgres, restartKafka]) {
       await backlog(world);

@@ -210,7 +210,7 @@ async function openStore(context: RunContext): Promise<PostgresPool> {
   if (rows[0]?.['captured'] === true) {
     log.warn(
       { setting: STORE_SETTING },
-      'subscriptions are kept in a captured database: their cursors are written to its WAL up to five times a second',
+      'subscriptions are kept in a captured database: their cursors are written to its WAL several times a second, more often the more is delivered',
     );
   }
   return pool;

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { replay } from '../replay/replay.ts';
-import { newSecret, publicKeyOf, schemeOf, secretFault } from '../wire/signature.ts';
+import { newSecret, publicKeyOf, schemeFault, schemeOf, secretFault } from '../wire/signature.ts';
 import { AttemptPage, ReplayBody, RotatedSecret, SubscriptionBody, TestResult } from './answers.ts';
 import type { WebhookApiOptions } from './api-options.ts';
 import { finderOf, shown, shownSecret } from './found.ts';
@@ -63,7 +63,7 @@ const addRotation = (server: Routes, options: WebhookApiOptions): void => {
     const { secrets } = await found(id);
     const scheme = body.scheme ?? schemeOf(secrets[0] ?? '');
     const { secret = newSecret(scheme), overlapSeconds = DAY_S } = body;
-    const fault = secretFault(secret);
+    const fault = secretFault(secret) ?? schemeFault(body);
     if (fault !== undefined) throw new Problem(400, fault);
     const oldValidUntilMs = Date.now() + overlapSeconds * 1000;
     await subscriptions.rotateSecret(id, secret, oldValidUntilMs);

@@ -4,7 +4,7 @@ import { defaultSpec } from '../default-spec.ts';
 import { tlsFault } from '../send/receiver-tls.ts';
 import type { SubscriptionSpec } from '../store/subscription-store.ts';
 import type { Subscription } from '../subscription.ts';
-import { newSecret, secretFault } from '../wire/signature.ts';
+import { newSecret, schemeFault, secretFault } from '../wire/signature.ts';
 import { MadeSubscription, Nothing, StatusBody, SubscriptionBody, SubscriptionPage } from './answers.ts';
 import type { WebhookApiOptions } from './api-options.ts';
 import { headerFault } from './checks.ts';
@@ -102,6 +102,8 @@ const addMaking = (server: Routes, options: WebhookApiOptions): void => {
   };
   server.post('', { schema }, async (request, reply) => {
     const { secret, scheme, signed = true, ...fields } = request.body;
+    const fault = schemeFault({ secret, scheme, signed });
+    if (fault !== undefined) throw new Problem(400, fault);
     const defaults = defaultSpec(fields.url, options.defaultTimeoutMs);
     const spec = checked(options, {
       ...defaults,

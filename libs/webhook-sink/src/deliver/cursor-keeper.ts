@@ -39,24 +39,27 @@ export class CursorKeeper {
     if (signal.aborted) return;
     if (isDue && !this.#isFlushing) {
       this.#isFlushing = true;
-      this.stop();
-      void this.#flushSoon().finally(() => (this.#isFlushing = false));
-    } else this.#timer ??= setTimeout(() => void this.#flushSoon(), intervalMs);
+      void this.#flushSoon((lane) => lane.lane.isStoreDue).finally(() => (this.#isFlushing = false));
+    } else {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined;
+        void this.#flushSoon();
+      }, intervalMs);
+    }
   }
 
-  async #flushSoon(): Promise<void> {
+  async #flushSoon(which?: (lane: SubscriptionLane) => boolean): Promise<void> {
     const { signal, onFailed } = this.#options;
-    this.#timer = undefined;
     try {
-      await this.flush(signal);
+      await this.flush(signal, which);
     } catch (cause) {
       if (!signal.aborted) onFailed(cause);
     }
   }
 
-  /** Writes what moved until now. */
-  async flush(signal: AbortSignal): Promise<void> {
-    const run = this.#running.then(() => this.#write(signal));
+  /** Writes what moved until now, of the lanes that are asked for. */
+  async flush(signal: AbortSignal, which: (lane: SubscriptionLane) => boolean = () => true): Promise<void> {
+    const run = this.#running.then(() => this.#write(signal, which));
     this.#running = run.catch(() => {});
     await run;
   }
@@ -66,8 +69,8 @@ export class CursorKeeper {
     this.#timer = undefined;
   }
 
-  async #write(signal: AbortSignal): Promise<void> {
-    const moved = [...this.#options.partitions.values()].flatMap((owned) => this.#movedIn(owned));
+  async #write(signal: AbortSignal, which: (lane: SubscriptionLane) => boolean): Promise<void> {
+    const moved = [...this.#options.partitions.values()].flatMap((owned) => this.#movedIn(owned, which));
     if (moved.length > 0) {
       const { cursors, observer } = this.#options.context();
       const rows = moved.map(({ row }) => row);
@@ -91,9 +94,12 @@ export class CursorKeeper {
     for (const owned of this.#options.partitions.values()) owned.settle();
   }
 
-  #movedIn(owned: OwnedPartition): { readonly lane: SubscriptionLane; readonly row: CursorRow }[] {
+  #movedIn(
+    owned: OwnedPartition,
+    which: (lane: SubscriptionLane) => boolean,
+  ): { readonly lane: SubscriptionLane; readonly row: CursorRow }[] {
     if (owned.epoch === '') return [];
-    return [...owned.lanes.values()].flatMap((lane) => {
+    return [...owned.lanes.values()].filter(which).flatMap((lane) => {
       const { cursor, storedCursor } = lane.lane;
       if (cursor === storedCursor && this.#states.get(lane) === lane.state) return [];
       const { id: subscriptionId, partition, state: laneState, generation } = lane;

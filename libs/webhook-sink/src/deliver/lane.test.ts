@@ -116,6 +116,38 @@ test('what was let go of unsettled counts once it is offered again, and not twic
   expect(lane.hasRoom).toBe(false);
 });
 
+test('what was settled beyond the cursor is not sent again however often the window is dropped', async () => {
+  const lane = laneOf();
+  for (const offset of [0, 1, 2, 3]) lane.offer(row(offset, offset));
+  let [first, ...others] = taken(lane);
+  for (const entry of others) lane.settled(entry);
+  for (const _ of ['the circuit opens', 'its first probe fails', 'its second probe fails']) {
+    const dropped = lane.drop();
+    lane.failed(first!, 1_000);
+    // oxlint-disable-next-line no-await-in-loop -- one probe after the other
+    await dropped;
+    for (const offset of [0, 1, 2, 3]) lane.offer(row(offset, offset));
+    [first, ...others] = taken(lane);
+    expect([first?.event.offset, others, lane.isStoreDue]).toEqual([0, [], false]);
+  }
+  lane.settled(first!);
+  lane.stored(lane.cursor);
+  expect([lane.cursor, lane.hasRoom, lane.isStoreDue]).toEqual([4, true, false]);
+});
+
+test('an event that is offered once more is the one that it was', () => {
+  const lane = laneOf();
+  lane.offer(row(0, 1));
+  lane.offer(row(1, 1));
+  lane.offer(row(0, 1));
+  expect(lane.offered).toBe(2);
+  const [first] = taken(lane);
+  lane.settled(first!);
+  const [second] = taken(lane);
+  lane.settled(second!);
+  expect([first?.event.offset, second?.event.offset, lane.unsettled, lane.bytes]).toEqual([0, 1, 0, 0]);
+});
+
 test('an event of a parked row is parked too, and nothing is held after all is settled', () => {
   const parked: string[] = [];
   const joined: LaneEvent[] = [];

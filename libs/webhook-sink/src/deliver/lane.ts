@@ -108,12 +108,16 @@ export class Lane {
     return oldest?.event.commitTimeMs;
   }
 
-  /** Takes over the event at {@link offered} or behind it. Ask {@link hasRoom} first. */
+  /** Takes over the event at {@link offered} or behind it; what was offered before stays as it is. Ask {@link hasRoom} first. */
   offer(event: LogEvent): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || event.offset < this.offered) return;
     this.offered = event.offset + 1;
     this.#repeatable.add(event.offset);
-    if (this.#ahead.delete(event.offset)) return;
+    if (this.#ahead.has(event.offset)) {
+      // Remembered until the cursor has passed it: the window may be dropped once more before that.
+      if (this.#pending.size === 0) this.#ahead.delete(event.offset);
+      return;
+    }
     const failing = this.#failing.get(event.offset);
     const { keys, isBarrier } = dependenceOf(event.record, this.#options.ordering);
     const entry: LaneEvent = {
@@ -167,6 +171,7 @@ export class Lane {
     const hadRoom = this.hasRoom;
     this.#storedCursor = cursor;
     for (const offset of this.#repeatable) if (offset < cursor) this.#repeatable.delete(offset);
+    this.#forgetBehind();
     if (!hadRoom && this.hasRoom) this.#options.onChange();
   }
 

@@ -151,6 +151,7 @@ export class ParkedLane {
 
   #forgotten({ offset }: ParkedEntry): undefined {
     this.#events.remove(offset);
+    this.schedule();
   }
 
   async #answered(entry: ParkedEntry, result: SendResult): Promise<void> {

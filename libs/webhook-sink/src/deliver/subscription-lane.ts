@@ -101,8 +101,11 @@ export class SubscriptionLane implements OutgoingSource {
     return this.#state === 'attached';
   }
 
+  /** Its endpoint takes nothing: not so one that waits for its cursor to be stored, as all others then do. */
   get isStalled(): boolean {
-    return performance.now() - this.#settledAtMs > this.#context.limits.stalledAfterMs;
+    return (
+      this.lane.unsettled > 0 && performance.now() - this.#settledAtMs > this.#context.limits.stalledAfterMs
+    );
   }
 
   get hasRoom(): boolean {

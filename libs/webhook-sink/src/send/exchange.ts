@@ -22,6 +22,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #timeoutMs: number;
   #controller: Dispatcher.DispatchController | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #request: Dispatcher.DispatchOptions | undefined;
   #answer: Answer | undefined;
   #bytes = 0;
   #fault: Error | undefined;
@@ -38,6 +39,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return new Promise<Answer>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
+      this.#request = request;
       this.#timer = setTimeout(
         () => this.abort(new LateError(`no answer within ${this.#timeoutMs} ms`)),
         this.#timeoutMs,
@@ -49,6 +51,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Ends it without an answer, and its connection with it. */
   abort(fault: Error): void {
     this.#fault ??= fault;
+    // While it waits for a socket, nothing but its turn takes it from the queue: what it holds is let go of.
+    if (this.#controller === undefined && this.#request !== undefined) this.#request.body = null;
     this.#failed(fault);
     this.#controller?.abort(fault);
   }

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { createPublicKey, verify } from 'node:crypto';
 import { Webhook as StandardWebhook } from 'standardwebhooks';
 import { Webhook as SvixWebhook } from 'svix';
-import { newSecret, publicKeyOf, schemeOf, secretFault, sign } from './signature.ts';
+import { newSecret, publicKeyOf, schemeFault, schemeOf, secretFault, sign } from './signature.ts';
 
 const body = Buffer.from('{"type":"public.café.insert","data":{"n":9007199254740993}}');
 const now = () => Math.floor(Date.now() / 1000);
@@ -108,4 +108,15 @@ describe('ed25519', () => {
     expect([secretFault(secret), schemeOf(secret)]).toEqual([undefined, 'v1a']);
     expect([publicKeyOf(newSecret()), schemeOf(newSecret())]).toEqual([undefined, 'v1']);
   });
+});
+
+test('a scheme that the secret or its absence contradicts is a fault; one that fits is none', () => {
+  expect(schemeFault({ secret: newSecret(), scheme: 'v1a' })).toContain('one of v1');
+  expect(schemeFault({ signed: false, scheme: 'v1a' })).toContain('not signed');
+  expect(schemeFault({ secret: newSecret('v1a'), scheme: 'v1a' })).toBeUndefined();
+  expect([schemeFault({ scheme: 'v1' }), schemeFault({ signed: false }), schemeFault({})]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });

@@ -43,6 +43,19 @@ export function secretFault(secret: string): string | undefined {
     : `a secret is "${SHARED}" and ${MIN_BYTES} to ${MAX_BYTES} bytes in base64`;
 }
 
+/** Why what was asked for contradicts itself: a scheme is that of a secret which is made. */
+export function schemeFault(asked: {
+  readonly secret?: string | undefined;
+  readonly scheme?: SignatureScheme | undefined;
+  readonly signed?: boolean;
+}): string | undefined {
+  const { secret, scheme, signed = true } = asked;
+  if (scheme === undefined) return undefined;
+  if (!signed) return `scheme ${scheme}: deliveries that are not signed have none`;
+  if (secret === undefined || schemeOf(secret) === scheme) return undefined;
+  return `scheme ${scheme}: the secret that was sent is one of ${schemeOf(secret)}`;
+}
+
 /** What a receiver verifies with that must not know the secret: `whpk_…`; `undefined` for a shared secret. */
 export function publicKeyOf(secret: string): string | undefined {
   if (schemeOf(secret) === 'v1') return undefined;

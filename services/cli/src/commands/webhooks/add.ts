@@ -53,10 +53,9 @@ export function addAdd(group: Command, hooks: HookContext): void {
 }
 
 function keyPair({ secret, publicKeys }: ShownMadeSubscription): readonly [string, string] {
+  if (secret !== null) return ['secret', secret];
   const [publicKey] = publicKeys;
-  return publicKey === undefined
-    ? ['secret', secret ?? 'none: deliveries are not signed']
-    : ['public key', publicKey];
+  return publicKey === undefined ? ['secret', 'none: deliveries are not signed'] : ['public key', publicKey];
 }
 
 /** What the flags say; what is wrong with a value the API knows. */
