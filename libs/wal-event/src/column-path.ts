@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { Literal, scalarEnd } from './json-bytes.ts';
+import { Literal, scalarEnd, type Viewed } from './json-bytes.ts';
 import { RecordFormatError } from './record-format-error.ts';
 import type { ColumnSpec } from './table.ts';
 
@@ -37,12 +37,6 @@ export function emptyColumnValues(): ColumnValues {
   return { count: -1, columns: NO_COLUMNS, starts: [], ends: [] };
 }
 
-/** A record's bytes and a view of the same. */
-export interface Source {
-  readonly bytes: Buffer;
-  readonly view: DataView;
-}
-
 /** Reads arrays of columns, remembering the shapes met so that known ones are compared rather than parsed. */
 export class ColumnPaths {
   #root = newNode(null, NO_PREFIX, null);
@@ -52,8 +46,8 @@ export class ColumnPaths {
    * Reads `null` or an array of columns at `at`; answers the offset after it.
    * @throws {RecordFormatError}
    */
-  read(source: Source, at: number, limit: number, into: ColumnValues): number {
-    const { bytes } = source;
+  read(source: Viewed, at: number, limit: number, into: ColumnValues): number {
+    const { bytes, view } = source;
     if (bytes[at] === 0x6e) {
       into.count = -1;
       into.columns = NO_COLUMNS;
@@ -67,7 +61,7 @@ export class ColumnPaths {
     for (;;) {
       node = this.#step(node, source, p, limit);
       p += node.prefix.length;
-      const end = scalarEnd(bytes, p, limit);
+      const end = scalarEnd(view, p, limit);
       if (end < 0 || bytes[end] !== 0x7d) throw new RecordFormatError('a value and }', p);
       into.starts[count] = p;
       into.ends[count] = end;
@@ -85,7 +79,7 @@ export class ColumnPaths {
     return end;
   }
 
-  #step(node: PathNode, { bytes, view }: Source, at: number, limit: number): PathNode {
+  #step(node: PathNode, { bytes, view }: Viewed, at: number, limit: number): PathNode {
     const { last } = node;
     if (last !== null && last.prefix.isAt(view, at)) return last;
     const end = bytes.indexOf(VALUE_MEMBER, at);

@@ -36,6 +36,7 @@ export {
   type RecordValue,
 } from './change-record.ts';
 export type { ColumnValues } from './column-path.ts';
+export { viewOf } from './json-bytes.ts';
 export { RecordEncoder } from './record-encoder.ts';
 export { RecordFormatError } from './record-format-error.ts';
 export { RecordReader } from './record-reader.ts';

@@ -1,11 +1,9 @@
 import { Buffer } from 'node:buffer';
+import { stringEnd } from './json-text.ts';
 
-const BACKSLASH = 0x5c;
 const QUOTE = 0x22;
-const HEX = '0123456789abcdef';
 /** Below this a loop beats the native call, which takes 15 ns for any of our sizes (measured on Node 22). */
 const COPY_BY_LOOP = 16;
-const SCAN_BY_LOOP = 96;
 
 /** Copies `source` into `target` at `at`; answers the end. The caller has reserved the room. */
 export function put(target: Buffer, at: number, source: Buffer): number {
@@ -53,102 +51,18 @@ export function putInteger(target: Buffer, at: number, value: number): number {
   return at + digits;
 }
 
-/** The most bytes that `source[from, to)` can take as the inside of a JSON string: exact, for long values. */
-export function escapedSize(source: Buffer, from: number, to: number): number {
-  let escapes = 0;
-  for (let i = from; i < to; i++) {
-    const byte = source[i] ?? 0;
-    if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) escapes++;
-  }
-  return to - from + escapes * 5;
-}
-
-/** Writes UTF-8 text as a JSON string with its quotes. Only what JSON demands is escaped, so `<` and U+2028 stay. */
-// oxlint-disable-next-line max-params -- called once per column on the hot path
-export function putJsonString(target: Buffer, at: number, source: Buffer, from: number, to: number): number {
-  let p = at;
-  target[p++] = QUOTE;
-  if (to - from < SCAN_BY_LOOP) {
-    for (let i = from; i < to; i++) {
-      const byte = source[i] ?? 0;
-      if (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH) target[p++] = byte;
-      else p = putEscape(target, p, byte);
-    }
-  } else {
-    p = putLongText(target, p, source, from, to);
-  }
-  target[p++] = QUOTE;
-  return p;
-}
-
-/** Copies the runs between escapes natively. */
-// oxlint-disable-next-line max-params -- see putJsonString
-function putLongText(target: Buffer, at: number, source: Buffer, from: number, to: number): number {
-  let p = at;
-  let run = from;
-  for (let i = from; i < to; i++) {
-    const byte = source[i] ?? 0;
-    if (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH) continue;
-    if (i > run) {
-      source.copy(target, p, run, i);
-      p += i - run;
-    }
-    p = putEscape(target, p, byte);
-    run = i + 1;
-  }
-  if (to > run) {
-    source.copy(target, p, run, to);
-    p += to - run;
-  }
-  return p;
-}
-
-function putEscape(target: Buffer, at: number, byte: number): number {
-  target[at] = BACKSLASH;
-  const short = shortEscape(byte);
-  if (short !== 0) {
-    target[at + 1] = short;
-    return at + 2;
-  }
-  target[at + 1] = 0x75; // u
-  target[at + 2] = 0x30;
-  target[at + 3] = 0x30;
-  target[at + 4] = HEX.charCodeAt(byte >> 4);
-  target[at + 5] = HEX.charCodeAt(byte & 15);
-  return at + 6;
-}
-
-function shortEscape(byte: number): number {
-  switch (byte) {
-    case QUOTE:
-    case BACKSLASH:
-      return byte;
-    case 0x08:
-      return 0x62; // b
-    case 0x09:
-      return 0x74; // t
-    case 0x0a:
-      return 0x6e; // n
-    case 0x0c:
-      return 0x66; // f
-    case 0x0d:
-      return 0x72; // r
-    default:
-      return 0;
-  }
-}
-
 /**
  * The end of the JSON scalar that starts at `from`: past the closing quote of a string, the last letter of a
  * constant, the last digit of a number. Answers -1 when it does not end before `limit`.
  */
-export function scalarEnd(bytes: Buffer, from: number, limit: number): number {
+export function scalarEnd(bytes: DataView, from: number, limit: number): number {
+  if (from >= limit) return -1;
   const end = scalarEndUnchecked(bytes, from, limit);
   return end > limit ? -1 : end;
 }
 
-function scalarEndUnchecked(bytes: Buffer, from: number, limit: number): number {
-  switch (bytes[from] ?? 0) {
+function scalarEndUnchecked(bytes: DataView, from: number, limit: number): number {
+  switch (bytes.getUint8(from)) {
     case QUOTE:
       return stringEnd(bytes, from + 1, limit);
     case 0x74: // true
@@ -159,7 +73,7 @@ function scalarEndUnchecked(bytes: Buffer, from: number, limit: number): number 
     default: {
       let p = from;
       // + - . 0-9 E e: everything a number literal is made of
-      while (p < limit && isNumberByte(bytes[p] ?? 0)) p++;
+      while (p < limit && isNumberByte(bytes.getUint8(p))) p++;
       return p === from ? -1 : p;
     }
   }
@@ -175,30 +89,7 @@ function isNumberByte(byte: number): boolean {
   );
 }
 
-function stringEnd(bytes: Buffer, from: number, limit: number): number {
-  let p = from;
-  const near = Math.min(limit, from + SCAN_BY_LOOP);
-  while (p < near) {
-    const byte = bytes[p];
-    if (byte === QUOTE) return p + 1;
-    p += byte === BACKSLASH ? 2 : 1;
-  }
-  for (;;) {
-    const quote = bytes.indexOf(QUOTE, p);
-    if (quote < 0 || quote >= limit) return -1;
-    if (!isEscaped(bytes, p, quote)) return quote + 1;
-    p = quote + 1;
-  }
-}
-
-/** Whether the byte at `at` is preceded by an odd number of backslashes, none of them before `from`. */
-function isEscaped(bytes: Buffer, from: number, at: number): boolean {
-  let p = at;
-  while (p > from && bytes[p - 1] === BACKSLASH) p--;
-  return (at - p) % 2 === 1;
-}
-
-/** Bytes that are looked for in every record: compared four at a time, which takes a fifth of the time of one by one. */
+/** Bytes that stand in every record: compared and written four at a time, which takes a fifth of the time of one by one. */
 export class Literal {
   readonly bytes: Buffer;
   readonly length: number;
@@ -221,6 +112,21 @@ export class Literal {
       if (view.getUint8(at) !== this.bytes[at - from]) return false;
     return true;
   }
+
+  /** Writes it into `view` at `to`; answers the end. The caller has reserved the room. */
+  put(view: DataView, to: number): number {
+    const words = this.#words;
+    let at = to;
+    for (let i = 0; i < words.length; i++, at += 4) view.setInt32(at, words[i] ?? 0, true);
+    for (const end = to + this.length; at < end; at++) view.setUint8(at, this.bytes[at - to] ?? 0);
+    return at;
+  }
+}
+
+/** Bytes and a view of the same, which reads and writes several at once. */
+export interface Viewed {
+  readonly bytes: Buffer;
+  readonly view: DataView;
 }
 
 export function viewOf(bytes: Buffer): DataView {

@@ -1,29 +1,31 @@
 import { Buffer } from 'node:buffer';
-import { put, putJsonString, putRange } from './json-bytes.ts';
+import { Literal, putRange, type Viewed } from './json-bytes.ts';
+import { putJsonString } from './json-text.ts';
 import { KIND } from './table-template.ts';
 
-const TRUE = Buffer.from('true');
-const FALSE = Buffer.from('false');
+const TRUE = new Literal('true');
+const FALSE = new Literal('false');
 
 /** Writes the text `source[from, to)` of a column as a JSON value; answers the end. @param kind of {@link KIND} */
 // oxlint-disable-next-line max-params -- called once per column on the hot path
 export function putValue(
-  b: Buffer,
+  out: Viewed,
   at: number,
-  source: Buffer,
+  source: Viewed,
   from: number,
   to: number,
   kind: number,
 ): number {
-  if (kind === KIND.text) return putJsonString(b, at, source, from, to);
+  if (kind === KIND.text) return putJsonString(out.view, at, source.view, from, to);
+  const { bytes } = source;
   if (kind === KIND.number) {
-    return isLiteral(source, from)
-      ? putRange(b, at, source, from, to)
-      : putJsonString(b, at, source, from, to);
+    return isLiteral(bytes, from)
+      ? putRange(out.bytes, at, bytes, from, to)
+      : putJsonString(out.view, at, source.view, from, to);
   }
-  if (kind === KIND.boolean) return put(b, at, source[from] === 0x74 ? TRUE : FALSE);
-  const base64 = Buffer.from(source.toString('latin1', from + 2, to), 'hex').toString('base64');
-  return at + b.write(`"${base64}"`, at, 'latin1');
+  if (kind === KIND.boolean) return (bytes[from] === 0x74 ? TRUE : FALSE).put(out.view, at);
+  const base64 = Buffer.from(bytes.toString('latin1', from + 2, to), 'hex').toString('base64');
+  return at + out.bytes.write(`"${base64}"`, at, 'latin1');
 }
 
 /** Whether a number's text is a JSON literal: `NaN`, `Infinity` and `-Infinity` are not. */

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { viewOf } from './json-bytes.ts';
 import type { Lsn } from './lsn.ts';
 import type { Position } from './position.ts';
 import type { TableRef } from './table.ts';
@@ -59,6 +60,8 @@ export class RecordBatchBuilder<Checkpoint = unknown> implements RecordBatch<Che
   count = 0;
   epoch = 0;
   bytes: Buffer;
+  /** Of {@link bytes}. */
+  view: DataView;
   /** Bytes in use: the end of the last record. */
   length = 0;
   starts: Uint32Array;
@@ -74,6 +77,7 @@ export class RecordBatchBuilder<Checkpoint = unknown> implements RecordBatch<Che
 
   constructor(byteCapacity: number, recordCapacity = 1024) {
     this.bytes = Buffer.allocUnsafeSlow(byteCapacity);
+    this.view = viewOf(this.bytes);
     this.starts = new Uint32Array(recordCapacity);
     this.ends = new Uint32Array(recordCapacity);
     this.actions = new Uint8Array(recordCapacity);
@@ -99,13 +103,14 @@ export class RecordBatchBuilder<Checkpoint = unknown> implements RecordBatch<Che
     this.checkpoint = undefined;
   }
 
-  /** Makes room for `size` more bytes. The buffer may move: read `bytes` again afterwards. */
+  /** Makes room for `size` more bytes. The buffer may move: read `bytes` and `view` again afterwards. */
   reserve(size: number): void {
     const need = this.length + size;
     if (need <= this.bytes.length) return;
     const larger = Buffer.allocUnsafeSlow(Math.max(need, this.bytes.length * 2));
     this.bytes.copy(larger, 0, 0, this.length);
     this.bytes = larger;
+    this.view = viewOf(larger);
   }
 
   /** Notes the record whose bytes were written at `[length, end)`. */

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { escapedSize, put, putRange } from './json-bytes.ts';
+import { Literal, putRange, type Viewed } from './json-bytes.ts';
+import { escapedSize } from './json-text.ts';
 import { putValue } from './put-value.ts';
 import { ACTION, type RecordBatchBuilder } from './record-batch.ts';
 import type { MessageEvent, RowEvent, TransactionHead, TruncateEvent } from './source-events.ts';
@@ -8,10 +9,10 @@ import type { TableRef } from './table.ts';
 import { TransactionBytes } from './transaction-bytes.ts';
 
 const MS_2000 = 946_684_800_000;
-const NULL = Buffer.from('null');
-const IDENTITY = Buffer.from('],"identity":');
-const NO_COLUMNS = Buffer.from('null,"identity":');
-const UNCHANGED = Buffer.from(',"unchanged":[');
+const NULL = new Literal('null');
+const IDENTITY = new Literal('],"identity":');
+const NO_COLUMNS = new Literal('null,"identity":');
+const UNCHANGED = new Literal(',"unchanged":[');
 /** Frames up to this many bytes are given the largest room their values could need; longer ones are measured. */
 const MEASURE_ABOVE = 4096;
 /** Of PostgreSQL: a table cannot have more columns. Room is made for more where they come all the same. */
@@ -50,36 +51,36 @@ export class RecordEncoder {
 
   row(out: RecordBatchBuilder, template: TableTemplate, event: RowEvent): void {
     out.reserve(2 * maxSizeOf(event) + template.overhead);
-    const b = out.bytes;
+    const { bytes, view } = out;
     const { action, seq } = event;
-    let p = this.#transaction.write(b, out.length, action, event.lsnHi, event.lsnLo, seq);
-    p = put(b, p, template.head);
+    let p = this.#transaction.write(bytes, out.length, action, event.lsnHi, event.lsnLo, seq);
+    p = template.head.put(view, p);
     this.#unchangedCount = 0;
     if (event.newTuple >= 0) {
-      b[p++] = 0x5b; // [
-      p = this.#tuple(b, p, template, event);
-      p = put(b, p, IDENTITY);
+      bytes[p++] = 0x5b; // [
+      p = this.#tuple(out, p, template, event);
+      p = IDENTITY.put(view, p);
     } else {
-      p = put(b, p, NO_COLUMNS);
+      p = NO_COLUMNS.put(view, p);
     }
-    if (event.oldTuple >= 0) p = putOldTuple(b, p, template, event);
-    else if (action === ACTION.update && this.#keyCount > 0) p = this.#repeatKey(b, p, template);
-    else p = put(b, p, NULL);
-    p = put(b, p, template.metadata);
-    if (this.#unchangedCount > 0) p = this.#unchangedNames(b, p, template);
-    b[p++] = 0x7d; // }
+    if (event.oldTuple >= 0) p = putOldTuple(out, p, template, event);
+    else if (action === ACTION.update && this.#keyCount > 0) p = this.#repeatKey(out, p, template);
+    else p = NULL.put(view, p);
+    p = template.metadata.put(view, p);
+    if (this.#unchangedCount > 0) p = this.#unchangedNames(out, p, template);
+    bytes[p++] = 0x7d; // }
     this.#push(out, p, action, seq, 1, template.ref);
   }
 
   truncate(out: RecordBatchBuilder, template: TableTemplate, event: TruncateEvent): void {
     out.reserve(template.overhead);
-    const b = out.bytes;
-    let p = this.#transaction.write(b, out.length, ACTION.truncate, event.lsnHi, event.lsnLo, event.seq);
-    p = put(b, p, template.head);
-    p = put(b, p, NO_COLUMNS);
-    p = put(b, p, NULL);
-    p = put(b, p, template.metadata);
-    b[p++] = 0x7d;
+    const { bytes, view } = out;
+    let p = this.#transaction.write(bytes, out.length, ACTION.truncate, event.lsnHi, event.lsnLo, event.seq);
+    p = template.head.put(view, p);
+    p = NO_COLUMNS.put(view, p);
+    p = NULL.put(view, p);
+    p = template.metadata.put(view, p);
+    bytes[p++] = 0x7d;
     this.#push(out, p, ACTION.truncate, event.seq, 1, template.ref);
   }
 
@@ -106,7 +107,8 @@ export class RecordEncoder {
 
   /** All columns of the new tuple that were sent; notes the key's values and what was not sent. */
   // oxlint-disable-next-line complexity -- hot path: one loop over the tuple
-  #tuple(b: Buffer, at: number, template: TableTemplate, event: RowEvent): number {
+  #tuple(out: Viewed, at: number, template: TableTemplate, event: RowEvent): number {
+    const { bytes: b, view } = out;
     const { bytes, newTuple } = event;
     const { prefixes, isKey, kinds } = template;
     const count = ((bytes[newTuple] ?? 0) << 8) | (bytes[newTuple + 1] ?? 0);
@@ -121,14 +123,14 @@ export class RecordEncoder {
         continue;
       }
       if (p !== at) b[p++] = 0x2c; // ,
-      p = put(b, p, prefixes[i] ?? NULL);
+      p = (prefixes[i] ?? NULL).put(view, p);
       const start = p;
       if (kind === 0x6e) {
-        p = put(b, p, NULL);
+        p = NULL.put(view, p);
       } else {
         const from = o + 4;
-        o = from + bytes.readUInt32BE(o);
-        p = putValue(b, p, bytes, from, o, kinds[i] ?? KIND.text);
+        o = from + event.view.getUint32(o);
+        p = putValue(out, p, event, from, o, kinds[i] ?? KIND.text);
       }
       if (isKey[i] === 1) {
         this.#keyPlaces[keys] = i;
@@ -142,12 +144,12 @@ export class RecordEncoder {
   }
 
   /** An update that left its key alone came without an old row: the new one says which row it was. */
-  #repeatKey(b: Buffer, at: number, template: TableTemplate): number {
+  #repeatKey({ bytes: b, view }: Viewed, at: number, template: TableTemplate): number {
     let p = at;
     b[p++] = 0x5b;
     for (let key = 0; key < this.#keyCount; key++) {
       if (key > 0) b[p++] = 0x2c;
-      p = put(b, p, template.prefixes[this.#keyPlaces[key] ?? 0] ?? NULL);
+      p = (template.prefixes[this.#keyPlaces[key] ?? 0] ?? NULL).put(view, p);
       p = putRange(b, p, b, this.#keyStarts[key] ?? 0, this.#keyEnds[key] ?? 0);
       b[p++] = 0x7d;
     }
@@ -155,11 +157,11 @@ export class RecordEncoder {
     return p;
   }
 
-  #unchangedNames(b: Buffer, at: number, template: TableTemplate): number {
-    let p = put(b, at, UNCHANGED);
+  #unchangedNames({ bytes: b, view }: Viewed, at: number, template: TableTemplate): number {
+    let p = UNCHANGED.put(view, at);
     for (let n = 0; n < this.#unchangedCount; n++) {
       if (n > 0) b[p++] = 0x2c;
-      p = put(b, p, template.names[this.#unchanged[n] ?? 0] ?? NULL);
+      p = (template.names[this.#unchanged[n] ?? 0] ?? NULL).put(view, p);
     }
     b[p++] = 0x5d;
     return p;
@@ -195,17 +197,18 @@ export class RecordEncoder {
 
 const NO_TABLE: TableRef = { schema: '', table: '', tableId: '', keyColumnIds: [] };
 
-function maxSizeOf({ bytes, size, newTuple, oldTuple }: RowEvent): number {
+function maxSizeOf({ view, size, newTuple, oldTuple }: RowEvent): number {
   if (size <= MEASURE_ABOVE) return size * 6;
   // the old row comes first
   const from = oldTuple >= 0 ? oldTuple : newTuple;
-  return escapedSize(bytes, from, from + size);
+  return escapedSize(view, from, from + size);
 }
 
 /** `K` lists every column of the table with NULL for those outside the key: absent, not NULL. */
 // oxlint-disable-next-line complexity -- hot path: one loop over the tuple
-function putOldTuple(b: Buffer, at: number, template: TableTemplate, event: RowEvent): number {
+function putOldTuple(out: Viewed, at: number, template: TableTemplate, event: RowEvent): number {
   const { bytes } = event;
+  const { bytes: b, view } = out;
   const keyOnly = event.oldKind === 0x4b;
   let o = event.oldTuple;
   const count = ((bytes[o] ?? 0) << 8) | (bytes[o + 1] ?? 0);
@@ -217,11 +220,11 @@ function putOldTuple(b: Buffer, at: number, template: TableTemplate, event: RowE
     const kind = bytes[o++];
     const from = o + 4;
     const hasValue = kind !== 0x6e && kind !== 0x75;
-    if (hasValue) o = from + bytes.readUInt32BE(o);
+    if (hasValue) o = from + event.view.getUint32(o);
     if (kind === 0x75 || (keyOnly && template.isKey[i] !== 1)) continue;
     if (p !== first) b[p++] = 0x2c;
-    p = put(b, p, template.prefixes[i] ?? NULL);
-    p = hasValue ? putValue(b, p, bytes, from, o, template.kinds[i] ?? KIND.text) : put(b, p, NULL);
+    p = (template.prefixes[i] ?? NULL).put(view, p);
+    p = hasValue ? putValue(out, p, event, from, o, template.kinds[i] ?? KIND.text) : NULL.put(view, p);
     b[p++] = 0x7d;
   }
   b[p++] = 0x5d;

@@ -241,7 +241,7 @@ export class RecordReader {
   }
 
   #scalar(): number {
-    const end = scalarEnd(this.bytes, this.#at, this.#limit);
+    const end = scalarEnd(this.view, this.#at, this.#limit);
     if (end < 0) throw new RecordFormatError('a value', this.#at);
     return end;
   }
@@ -259,7 +259,7 @@ export class RecordReader {
     if (this.bytes[this.#at] !== 0x5b) throw new RecordFormatError('[ or null', this.#at);
     let p = this.#at + 1;
     while (this.bytes[p] !== 0x5d) {
-      p = scalarEnd(this.bytes, p, this.#limit);
+      p = scalarEnd(this.view, p, this.#limit);
       if (p < 0) throw new RecordFormatError('a list of strings', this.#at);
       if (this.bytes[p] === 0x2c) p++;
       else if (this.bytes[p] !== 0x5d) throw new RecordFormatError(', or ]', p);

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { decodeRecord, encodeRecord, type ChangeRecord, type RecordValue } from './change-record.ts';
+import { viewOf } from './json-bytes.ts';
 import { parseLsn } from './lsn.ts';
 import { ACTION, RecordBatchBuilder, valueAt } from './record-batch.ts';
 import { RecordEncoder } from './record-encoder.ts';
@@ -141,12 +142,14 @@ function encoded(r: Row): Buffer {
   const encoder = new RecordEncoder(3);
   encoder.begin({ commitLsn: parseLsn('A/B0'), commitTimeUs: r.commitTimeUs, xid: 77 });
   const out = new RecordBatchBuilder(16, 1);
+  const bytes = Buffer.concat([old, fresh]);
   encoder.row(out, template, {
     action: r.action.charCodeAt(0),
     lsnHi: 1,
     lsnLo: r.lsnLo,
     seq: r.seq,
-    bytes: Buffer.concat([old, fresh]),
+    bytes,
+    view: viewOf(bytes),
     size: old.length + fresh.length,
     oldTuple: hasOld ? 0 : -1,
     oldKind: hasOld ? r.oldKind.charCodeAt(0) : 0,

@@ -19,6 +19,8 @@ export interface RowEvent {
   readonly seq: number;
   /** Holds the frame of the row, at whatever offset. */
   readonly bytes: Buffer;
+  /** Of the same bytes. */
+  readonly view: DataView;
   /** Bytes of the frame: what its values take at most. */
   readonly size: number;
   /** Offset of the new TupleData (its column count) in `bytes`, -1 without one. */

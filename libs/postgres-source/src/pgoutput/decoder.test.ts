@@ -9,7 +9,7 @@ type Seen =
   | ['commit', bigint, bigint]
   | ['relation', RelationMessage]
   | ['type', TypeMessage]
-  | ['row', Omit<DecodedRow, 'bytes' | 'seq' | 'size'>]
+  | ['row', Omit<DecodedRow, 'bytes' | 'view' | 'seq' | 'size'>]
   | ['truncate', readonly number[], number, number]
   | ['message', LogicalMessage];
 
@@ -27,7 +27,7 @@ class Recorder implements PgoutputHandler {
   type(message: TypeMessage) {
     this.seen.push(['type', message]);
   }
-  row({ bytes: _bytes, size: _size, seq: _seq, ...row }: DecodedRow) {
+  row({ bytes: _bytes, view: _view, size: _size, seq: _seq, ...row }: DecodedRow) {
     this.seen.push(['row', row]);
   }
   truncate(oids: readonly number[], hi: number, lo: number) {

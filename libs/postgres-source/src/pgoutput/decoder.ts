@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { RowEvent } from '@pgstream/wal-event';
+import { viewOf, type RowEvent } from '@pgstream/wal-event';
 import { FrameReader } from './frame-reader.ts';
 import { malformed } from './malformed.ts';
 import type { RelationColumn, RelationMessage, TypeMessage } from './messages.ts';
@@ -62,6 +62,7 @@ export class PgoutputDecoder {
     lsnLo: 0,
     seq: 0,
     bytes: NO_BYTES,
+    view: viewOf(NO_BYTES),
     size: 0,
     newTuple: -1,
     oldTuple: -1,
@@ -232,7 +233,10 @@ export class PgoutputDecoder {
     if (size < BODY + 3) throw this.#malformed('a row cut short', size);
     const row = this.#row;
     row.action = action;
-    row.bytes = bytes;
+    if (row.bytes !== bytes) {
+      row.bytes = bytes;
+      row.view = viewOf(bytes);
+    }
     row.size = size;
     row.lsnHi = bytes.readUInt32BE(from + 1);
     row.lsnLo = bytes.readUInt32BE(from + 5);

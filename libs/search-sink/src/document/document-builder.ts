@@ -1,7 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { ColumnSpec, TableRef } from '@pgstream/wal-event';
 import type { ByteSink } from './byte-sink.ts';
-import type { Note } from './convert.ts';
 import { classifyType, type DocumentColumn, type FieldKind } from './field-kind.ts';
 import { fieldNameOf } from './field-name.ts';
 import { shapeOf, type Layout } from './mapping.ts';
@@ -48,7 +47,6 @@ export class DocumentBuilder {
   readonly #frames = new WeakMap<TableRef, Frame>();
   #ref: TableRef | undefined;
   #frame: Frame = { head: Buffer.alloc(0), tail: Buffer.alloc(0) };
-  readonly #note: Note = { lossy: false };
   #first = true;
 
   constructor(options: { readonly layout: Layout }) {
@@ -114,14 +112,8 @@ export class DocumentBuilder {
       const end = ends[i] ?? 0;
       // null is the same for all kinds; no other JSON value begins with an n
       if (writer === null || bytes[start] === 0x6e) out.write(bytes, start, end);
-      else this.#convert(out, plan, i, { writer, bytes, start, end });
+      else if (writer(out, bytes, start, end)) this.ignored.push(plan.fields[i] ?? '');
     }
-  }
-
-  #convert(out: ByteSink, plan: Plan, index: number, value: ConvertedValue): void {
-    this.#note.lossy = false;
-    value.writer(out, value.bytes, { start: value.start, end: value.end }, this.#note);
-    if (this.#note.lossy) this.ignored.push(plan.fields[index] ?? '');
   }
 
   #writeUnchanged(out: ByteSink, reader: RecordView, previous: PreviousDocument | undefined): void {
@@ -153,7 +145,7 @@ export class DocumentBuilder {
     const end = identity.ends[index] ?? 0;
     this.#writeName(out, plan.fields[index] ?? '');
     if (writer === null || writer === undefined || bytes[start] === 0x6e) out.write(bytes, start, end);
-    else this.#convert(out, plan, index, { writer, bytes, start, end });
+    else if (writer(out, bytes, start, end)) this.ignored.push(plan.fields[index] ?? '');
   }
 
   #writeName(out: ByteSink, field: string): void {
@@ -206,13 +198,6 @@ export class DocumentBuilder {
 interface Frame {
   readonly head: Buffer;
   readonly tail: Buffer;
-}
-
-interface ConvertedValue {
-  readonly writer: NonNullable<ValueWriter>;
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly end: number;
 }
 
 function compile(

@@ -21,6 +21,6 @@ export function expectedFieldOf(
   const writer = writerOf(field, layout);
   if (writer === null) return value.toString();
   const out = new ByteSink(value.length + 16);
-  writer(out, value, { start: 0, end: value.length }, { lossy: false });
+  writer(out, value, 0, value.length);
   return out.view().toString();
 }

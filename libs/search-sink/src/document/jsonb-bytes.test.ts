@@ -9,14 +9,13 @@ const JSONB = classifyType('jsonb');
 /** What the writer makes of a value, and whether it needed the long way. */
 function written(text: string) {
   const bytes = Buffer.from(`..${JSON.stringify(text)}..`);
-  const value = { start: 2, end: bytes.length - 2 };
+  const [start, end] = [2, bytes.length - 2];
   const out = new ByteSink(8);
   out.writeAscii('x');
-  const plain = writePlainJsonb(out, bytes, value.start, value.end);
-  const note = { lossy: false };
+  const plain = writePlainJsonb(out, bytes, start, end);
   const leftAlone = plain || out.length === 1;
-  if (!plain) writerOf(JSONB, 'table')?.(out, bytes, value, note);
-  return { json: out.view(1).toString(), plain, lossy: note.lossy, leftAlone };
+  const lossy = !plain && writerOf(JSONB, 'table')?.(out, bytes, start, end) === true;
+  return { json: out.view(1).toString(), plain, lossy, leftAlone };
 }
 
 test('a jsonb is the same by bytes as by its text', () => {

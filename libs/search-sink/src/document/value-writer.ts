@@ -4,13 +4,12 @@ import { convertText, type Note } from './convert.ts';
 import type { FieldKind } from './field-kind.ts';
 import { writePlainJsonb } from './jsonb-bytes.ts';
 import type { Layout } from './mapping.ts';
-import type { RawMember } from './raw-members.ts';
 
 /**
- * Writes the raw JSON value of a record as the value of a field; never called for null. A writer that is `null`
- * means: copy the bytes.
+ * Writes the raw JSON value `bytes[start, end)` of a record as the value of a field; never called for null. Answers true when the
+ * field shows less, or other, than the row. A writer that is `null` means: copy the bytes.
  */
-export type ValueWriter = ((out: ByteSink, bytes: Buffer, value: RawMember, note: Note) => void) | null;
+export type ValueWriter = ((out: ByteSink, bytes: Buffer, start: number, end: number) => boolean) | null;
 
 const QUOTE = 0x22;
 /** Above this length JSON parsers of search engines refuse a number literal. */
@@ -37,47 +36,47 @@ export function writerOf(field: FieldKind, layout: Layout): ValueWriter {
 
 function writeJsonb(field: FieldKind): NonNullable<ValueWriter> {
   const convert = converting(field);
-  return (out, bytes, value, note) => {
-    const { start, end } = value;
-    if (bytes[start] !== QUOTE || !writePlainJsonb(out, bytes, start, end)) convert(out, bytes, value, note);
+  return (out, bytes, start, end) => {
+    if (bytes[start] === QUOTE && writePlainJsonb(out, bytes, start, end)) return false;
+    return convert(out, bytes, start, end);
   };
 }
 
 /** A number literal as a string of its digits. */
-function writeDigits(out: ByteSink, bytes: Buffer, value: RawMember, note: Note): void {
-  if (bytes[value.start] === QUOTE) return writeNull(out, note);
+function writeDigits(out: ByteSink, bytes: Buffer, start: number, end: number): boolean {
+  if (bytes[start] === QUOTE) return writeNull(out);
   out.writeByte(QUOTE);
-  out.write(bytes, value.start, value.end);
+  out.write(bytes, start, end);
   out.writeByte(QUOTE);
+  return false;
 }
 
 /** A number literal as it is. NaN and infinities are strings in the record and have no place in a number field. */
-function writeLiteral(out: ByteSink, bytes: Buffer, value: RawMember, note: Note): void {
-  if (value.end - value.start > MAX_NUMBER_LENGTH) return writeDigits(out, bytes, value, note);
-  if (bytes[value.start] === QUOTE) return writeNull(out, note);
-  out.write(bytes, value.start, value.end);
+function writeLiteral(out: ByteSink, bytes: Buffer, start: number, end: number): boolean {
+  if (end - start > MAX_NUMBER_LENGTH) return writeDigits(out, bytes, start, end);
+  if (bytes[start] === QUOTE) return writeNull(out);
+  out.write(bytes, start, end);
+  return false;
 }
 
-function writeNull(out: ByteSink, note: Note): void {
-  note.lossy = true;
+function writeNull(out: ByteSink): boolean {
   out.writeAscii('null');
+  return true;
 }
 
 /** `"2026-11-21 09:14:10.325235+00"` by patching bytes; other forms take the long way. */
 function writeTimestamp(field: FieldKind): NonNullable<ValueWriter> {
   const convert = converting(field);
-  return (out, bytes, value, note) => {
-    const { start, end } = value;
+  return (out, bytes, start, end) => {
     const isUtc = bytes[end - 4] === 0x2b && bytes[end - 3] === 0x30 && bytes[end - 2] === 0x30;
-    if (!hasPlainDate(bytes, start, end) || !(isUtc || isLocal(bytes, end))) {
-      convert(out, bytes, value, note);
-      return;
-    }
+    if (!hasPlainDate(bytes, start, end) || !(isUtc || isLocal(bytes, end)))
+      return convert(out, bytes, start, end);
     const at = out.length;
     out.write(bytes, start, isUtc ? end - 4 : end - 1);
     out.bytes[at + 11] = 0x54;
     if (isUtc) out.writeByte(0x5a);
     out.writeByte(QUOTE);
+    return false;
   };
 }
 
@@ -99,13 +98,15 @@ function isLocal(bytes: Buffer, end: number): boolean {
 
 /** Through the text of the value. A value that is no string is of a type the record knew better: it stays. */
 function converting(field: FieldKind): NonNullable<ValueWriter> {
-  return (out, bytes, value, note) => {
-    if (bytes[value.start] !== QUOTE) {
-      out.write(bytes, value.start, value.end);
-      return;
+  return (out, bytes, start, end) => {
+    if (bytes[start] !== QUOTE) {
+      out.write(bytes, start, end);
+      return false;
     }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a JSON string
-    const text = JSON.parse(bytes.toString('utf8', value.start, value.end)) as string;
+    const text = JSON.parse(bytes.toString('utf8', start, end)) as string;
+    const note: Note = { lossy: false };
     out.writeUtf8(convertText(field, text, note));
+    return note.lossy;
   };
 }
