@@ -16,7 +16,7 @@ export interface Indexing {
 
 const ALIAS = 'public.wide';
 
-/** One worker draining the topic of `run` into fresh indices, from the first document to the last. */
+/** One worker draining the topic of `run` into fresh indices, from the first document that counts to the last. */
 export async function indexWithProduct(
   world: BenchWorld,
   run: string,
@@ -25,7 +25,7 @@ export async function indexWithProduct(
   const product = world.product(run);
   const indexer = await product.start('search-indexer', `indexer-${run}-${Date.now().toString(36)}`);
   try {
-    const first = await countAtLeast(world, 1);
+    const first = await countAtLeast(world, workload.warmUpRows);
     const before = usageOf(pidOf(indexer));
     const last = await countAtLeast(world, workload.rows);
     const after = usageOf(pidOf(indexer));
@@ -54,11 +54,22 @@ export async function exportDocuments(world: BenchWorld): Promise<string> {
 }
 
 /** The bare loop into a fresh index with the mapping and settings of the product's. */
-export async function indexWithLoop(world: BenchWorld, file: string): Promise<Indexing> {
+export async function indexWithLoop(
+  world: BenchWorld,
+  file: string,
+  { warmUpRows }: Workload,
+): Promise<Indexing> {
   const index = `loop-${Date.now().toString(36)}`;
   await call(world, 'PUT', `/${index}`, await definition(world));
   const script = join(workspaceRoot(), 'tools/bench/bulk-loop.ts');
-  const flags = ['--disable-warning=ExperimentalWarning', script, world.searchUrl, index, file];
+  const flags = [
+    '--disable-warning=ExperimentalWarning',
+    script,
+    world.searchUrl,
+    index,
+    file,
+    String(warmUpRows),
+  ];
   const result = spawnSync(process.execPath, flags, { encoding: 'utf8' });
   if (result.status !== 0) throw new Error(`the bulk loop failed\n${result.stderr}`);
   await call(world, 'DELETE', `/${index}`);

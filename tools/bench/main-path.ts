@@ -96,7 +96,7 @@ async function kafkaToSearch(world: BenchWorld): Promise<Indexing[]> {
   console.error('Kafka to search, warming up …');
   await indexWithProduct(world, run, WIDE);
   const file = await exportDocuments(world);
-  const withLoop = async () => indexWithLoop(world, file);
+  const withLoop = async () => indexWithLoop(world, file, WIDE);
   let groups = 0;
   const withProduct = async () => {
     await dropIndices(world);

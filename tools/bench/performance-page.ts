@@ -19,10 +19,10 @@ One command starts PostgreSQL 17, Kafka and OpenSearch on the machine, and every
 the same machine differs from hour to hour, so ratios are what can be compared. Settings are the defaults; the topic has one
 partition. Servers are warm before anything is counted: a fresh JVM takes up to twice the CPU for a minute.
 
-- **Slot to Kafka**: a million rows of five columns, a hundred to a transaction, written before. The reference reader is an eager
+- **Slot to Kafka**: 1,200,000 rows of five columns, a hundred to a transaction, written before. The reference reader is an eager
   Node process that reads the slot and decodes nothing. Both read the same WAL in turn, A B B A; one round more, the first, is not counted.
-  Start-up is excluded: from the first settled record to the last. CPU and peak memory are the operating system's for the producer's process.
-- **Kafka to search**: 200,000 rows of about 505 bytes, one worker, into a fresh index. The reference is a loop that sends the same documents
+  Start-up and the first sixth, in which a new process compiles its code, are excluded for both. CPU and peak memory are the operating system's for the producer's process.
+- **Kafka to search**: 400,000 rows of about 505 bytes, one worker, into a fresh index; the first quarter is not counted. The reference is a loop that sends the same documents
   with \`_bulk\`, 5,000 at a time and two at a time, into an index of the same mapping, from bodies made beforehand.
 - **One worker and two**: the same rows in four partitions, in a store that never is the limit: it reads bulks, counts them and answers after so many
   microseconds for each of their documents, as many at once as come (\`tools/bench/workers/null-index.ts\`). At 100 µs a worker waits for the store and two should do

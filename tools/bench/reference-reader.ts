@@ -1,5 +1,5 @@
 // The reference in the run: drains a slot eagerly in Node and decodes nothing. A process of its own, so that its CPU is
-// its own. Arguments: URL, slot, publication, rows to wait for. Prints one line of JSON.
+// its own. Arguments: URL, slot, publication, rows to wait for, rows in front that are not counted. Prints one line of JSON.
 import { Client } from 'pg';
 
 interface ReplicationConnection {
@@ -7,8 +7,8 @@ interface ReplicationConnection {
   sendCopyFromChunk(chunk: Buffer): void;
 }
 
-const [url = '', slot = '', publication = '', rowsText = '0'] = process.argv.slice(2);
-const wanted = Number(rowsText);
+const [url = '', slot = '', publication = '', rowsText = '0', warmUpText = '0'] = process.argv.slice(2);
+const [wanted, warmUp] = [Number(rowsText), Number(warmUpText)];
 const client = new Client({ connectionString: `${url}?replication=database` });
 await client.connect();
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- pg types no replication connection
@@ -28,11 +28,11 @@ client.query(`START_REPLICATION SLOT "${slot}" LOGICAL 0/0 (${options})`).catch(
 /** I, U and D are rows. */
 function count(kind: number): void {
   if (kind !== 0x49 && kind !== 0x55 && kind !== 0x44) return;
-  if (rows === 0) [firstAt, cpuAtFirst] = [performance.now(), process.cpuUsage()];
+  if (rows === warmUp) [firstAt, cpuAtFirst] = [performance.now(), process.cpuUsage()];
   if (++rows < wanted) return;
   const seconds = (performance.now() - firstAt) / 1000;
   const { user, system } = process.cpuUsage(cpuAtFirst);
-  console.log(JSON.stringify({ rows, seconds, cpuS: (user + system) / 1e6 }));
+  console.log(JSON.stringify({ rows: rows - warmUp, seconds, cpuS: (user + system) / 1e6 }));
   process.exit(0);
 }
 

@@ -20,12 +20,12 @@ export interface Drain {
 
 const SETTLED = 'pgstream_pipeline_records_total';
 
-/** The product, from its first settled record to its last: start-up excluded. */
+/** The product, from the first settled record that counts to its last: start-up excluded. */
 export async function drainWithProduct(world: BenchWorld, run: string, workload: Workload): Promise<Drain> {
   const product = world.product(run);
   const producer = await product.start('wal-producer', `producer-${run}`);
   try {
-    const first = await settledAtLeast(producer, 1);
+    const first = await settledAtLeast(producer, workload.warmUpRows);
     const [before, machineBefore] = [usageOf(pidOf(producer)), machineCpuS()];
     const last = await settledAtLeast(producer, workload.rows);
     const after = usageOf(pidOf(producer));
@@ -60,6 +60,7 @@ export function drainWithReference(
     slot,
     publication,
     String(workload.rows),
+    String(workload.warmUpRows),
   ];
   const result = spawnSync(process.execPath, flags, { encoding: 'utf8' });
   if (result.status !== 0) throw new Error(`the reference reader failed\n${result.stderr}`);

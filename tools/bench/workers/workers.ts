@@ -87,9 +87,10 @@ async function measureOnce(
     const pids = started.map(pidOf);
     await waitFor('the group to be shared out', () => isSharedOut(world.broker, group, workers));
     const cpuS = () => pids.reduce((sum, pid) => sum + usageOf(pid).cpuS, 0);
-    const [beforeS, fromMs] = [cpuS(), performance.now()];
     await store.open();
-    const documents = await store.documentsAtLeast(workload.rows);
+    const first = await store.documentsAtLeast(workload.warmUpRows);
+    const [beforeS, fromMs] = [cpuS(), performance.now()];
+    const documents = (await store.documentsAtLeast(workload.rows)) - first;
     const [afterS, toMs] = [cpuS(), performance.now()];
     return {
       workers,
