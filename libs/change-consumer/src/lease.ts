@@ -15,7 +15,7 @@ export class Lease {
   }
 
   async holds(): Promise<boolean> {
-    while (!this.#isValid()) {
+    while (!this.isValid) {
       // Counted from before the question: an answer that waited in a stopped process is none.
       const [ticksMs, clockMs] = [performance.now(), Date.now()];
       // oxlint-disable-next-line no-await-in-loop -- until an answer arrives in time
@@ -26,7 +26,7 @@ export class Lease {
   }
 
   /** By two clocks: one stands still while a machine sleeps, the other can be set back. */
-  #isValid(): boolean {
+  get isValid(): boolean {
     return performance.now() < this.#until.ticksMs && Date.now() < this.#until.clockMs;
   }
 }
