@@ -1,13 +1,16 @@
 import { failpoint } from '@pgstream/failure';
 import { circuitOf, DISABLE_AFTER_MS, type WebhookSinkOptions } from '../options.ts';
+import type { WebhookNotice } from '../observer.ts';
 import type { StoredCursor } from '../store/cursor-store.ts';
 import type { ParkedRow } from '../store/retry-store.ts';
 import type { Subscription } from '../subscription.ts';
 import type { CursorKeeper } from './cursor-keeper.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { Endpoint } from './endpoint.ts';
+import { storeJoined } from './joined-cursors.ts';
 import type { OwnedPartition } from './owned-partition.ts';
 import { patiently } from './patiently.ts';
+import { Permit } from './permit.ts';
 import { SubscriptionLane } from './subscription-lane.ts';
 
 export interface SubscribersOptions {
@@ -68,12 +71,46 @@ export class Subscribers {
 
   /** The first thing that is done with a partition that has become ours. */
   async open(owned: OwnedPartition, before: OwnedPartition | undefined): Promise<void> {
+    const stopped = stopAll([...(before?.lanes.values() ?? [])]);
+    owned.permit = this.#permitOf(owned);
     await this.#exclusively(async () => {
-      if (before !== undefined) await stopAll([...before.lanes.values()]);
+      await stopped;
+      // Gone again: a claim would stop whoever has it now.
+      if (owned.isRevoked) return;
       const { cursors } = this.#it.context;
       owned.epoch = await this.#patiently(() => cursors.claim(owned.partition));
       failpoint?.('webhook.claimed');
       await this.#fill(owned);
+    });
+  }
+
+  /**
+   * Another process has claimed the partition: rightly, when the group has given it away. Nothing is sent until that is
+   * known. If it is ours all the same, lanes begin anew with what either of us has stored: ours know nothing of what the
+   * other delivered.
+   */
+  async overtaken(owned: OwnedPartition): Promise<void> {
+    const { context, options } = this.#it;
+    const { partition } = owned;
+    if (owned.isRevoked) return;
+    owned.epoch = '';
+    const lanes = [...owned.lanes.values()];
+    const stopped = stopAll(lanes);
+    context.observer.notice?.('ownership_lost', { partition });
+    const isOurs = await this.#patiently(
+      () => options.owns?.(partition) ?? Promise.resolve(false),
+      'log_retrying',
+    );
+    if (!isOurs) return;
+    await this.#exclusively(async () => {
+      await stopped;
+      if (owned.isRevoked) return;
+      const epoch = await this.#patiently(() => context.cursors.claim(partition));
+      await this.#patiently(() => storeJoined(context.cursors, lanes, { partition, epoch }));
+      owned.lanes.clear();
+      owned.epoch = epoch;
+      await this.#fill(owned);
+      owned.settle();
     });
   }
 
@@ -136,6 +173,8 @@ export class Subscribers {
         context.retries.ofPartition(owned.partition),
       ]),
     );
+    // A lane that is opened now would be nobody's to stop.
+    if (owned.isRevoked || this.#isStopped) return;
     for (const [id, endpoint] of this.#endpoints) {
       const cursor = cursors.get(id);
       if (cursor === undefined) continue; // of another topic that shares the store
@@ -180,8 +219,21 @@ export class Subscribers {
       cursor,
       parked: rows,
       liveNext: () => owned.liveNext,
+      maySend: () => owned.permit?.isGiven ?? true,
       parkedCount: () => this.#lanesOf(id).reduce((sum, { parked }) => sum + parked.size, 0),
       onFailed: this.#it.onFailed,
+    });
+  }
+
+  #permitOf(owned: OwnedPartition): Permit {
+    const { partition, lanes } = owned;
+    const { owns, ownsNow } = this.#it.options;
+    return new Permit({
+      isKnown: () => ownsNow === undefined || ownsNow(partition),
+      ask: async () => (await owns?.(partition)) ?? true,
+      onChange: () => {
+        for (const { endpoint } of lanes.values()) endpoint.wake();
+      },
     });
   }
 
@@ -224,9 +276,9 @@ export class Subscribers {
     });
   }
 
-  async #patiently<T>(work: () => Promise<T>): Promise<T> {
+  async #patiently<T>(work: () => Promise<T>, notice: WebhookNotice = 'store_retrying'): Promise<T> {
     const { context, signal } = this.#it;
-    return await patiently({ observer: context.observer, notice: 'store_retrying', signal }, work);
+    return await patiently({ observer: context.observer, notice, signal }, work);
   }
 
   async #exclusively(work: () => Promise<void>): Promise<void> {
