@@ -7,6 +7,7 @@ export class Lease {
   readonly #isMember: () => Promise<boolean>;
   readonly #lastsMs: number;
   #until = { ticksMs: 0, clockMs: 0 };
+  #asking: Promise<boolean> | undefined;
 
   /** @param lastsMs Well below the session timeout: it must cover the write that follows. */
   constructor(isMember: () => Promise<boolean>, lastsMs: number) {
@@ -15,6 +16,13 @@ export class Lease {
   }
 
   async holds(): Promise<boolean> {
+    if (this.isValid) return true;
+    // One question for all lanes.
+    this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));
+    return await this.#asking;
+  }
+
+  async #ask(): Promise<boolean> {
     while (!this.isValid) {
       // Counted from before the question: an answer that waited in a stopped process is none.
       const [ticksMs, clockMs] = [performance.now(), Date.now()];
