@@ -11,7 +11,9 @@ export interface PermitOptions {
 
 /** It is about to be taken away, and whoever has it is told so; asked again in case that it comes back. */
 const REFUSED_MS = 200;
-const UNKNOWN_MS = 1_000;
+/** What is waited for an answer, and how long none will do. */
+const ASK_MS = 2_000;
+const UNKNOWN_MS = 10_000;
 
 /**
  * Whether a partition may be sent from. A process that was stopped, or came to nothing for longer than its session, still
@@ -35,14 +37,26 @@ export class Permit {
 
   async #ask(): Promise<void> {
     this.#isAsking = true;
-    try {
-      if (!(await this.#options.ask())) await sleep(REFUSED_MS, undefined, { ref: false });
-    } catch {
-      // Who cannot be asked gives it to nobody else, as far as can be known: what is held goes on to its endpoints. If
-      // somebody has it all the same, the next cursor is refused, and that ends it.
-      this.#assumedUntilMs = performance.now() + UNKNOWN_MS;
-    }
+    const late = new AbortController();
+    const noAnswer = sleep(ASK_MS, 'unknown' as const, { ref: false, signal: late.signal });
+    noAnswer.catch(() => {});
+    const whose = await Promise.race([this.#answer(), noAnswer]);
+    late.abort();
+    // Who cannot be asked gives it to nobody else, as far as can be known: what is held goes on to its endpoints. If
+    // somebody has it all the same, the next cursor is refused, and that ends it.
+    if (whose === 'unknown') this.#assumedUntilMs = performance.now() + UNKNOWN_MS;
+    if (whose === 'others') await sleep(REFUSED_MS, undefined, { ref: false });
     this.#isAsking = false;
     this.#options.onChange();
+  }
+
+  async #answer(): Promise<'ours' | 'others' | 'unknown'> {
+    try {
+      if (await this.#options.ask()) return 'ours';
+      this.#assumedUntilMs = 0; // also where it came too late
+      return 'others';
+    } catch {
+      return 'unknown';
+    }
   }
 }
