@@ -152,13 +152,14 @@ test('a worker whose partition was claimed by another, and is not its own any mo
   expect(worker.failure).toBeUndefined();
 });
 
-test('one that another claimed by mistake goes on where either had come to', async () => {
+test('one that another claimed by mistake goes on where either had come to, also where the group says so late', async () => {
   await using log = await OwnLog.create(1);
   await using receiver = await Receiver.start((_, response) => {
     setTimeout(() => response.writeHead(200).end(), 100);
     return undefined;
   });
-  await using worker = await Worker.apart(store, log, { owns: () => Promise.resolve(true) });
+  let asked = 0;
+  await using worker = await Worker.apart(store, log, { owns: () => Promise.resolve(asked++ > 0) });
   const id = await worker.subscribe(spec(receiver.url, { maxInFlight: 1 }));
   worker.sink.assign(AHEAD);
   await log.send(0, rows(0, 0));

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { WebhookSinkOptions } from '../options.ts';
+import type { OwnedPartition } from './owned-partition.ts';
 
 export interface PermitOptions {
   /** Whether the partition is ours, by what is known without asking. */
@@ -59,4 +61,18 @@ export class Permit {
       return 'unknown';
     }
   }
+}
+
+/** For the lanes of a partition. */
+export function permitOf(
+  { partition, lanes }: OwnedPartition,
+  { owns, ownsNow }: Pick<WebhookSinkOptions, 'owns' | 'ownsNow'>,
+): Permit {
+  return new Permit({
+    isKnown: () => ownsNow === undefined || ownsNow(partition),
+    ask: async () => (await owns?.(partition)) ?? true,
+    onChange: () => {
+      for (const { endpoint } of lanes.values()) endpoint.wake();
+    },
+  });
 }

@@ -1,4 +1,4 @@
-import { failpoint } from '@pgstream/failure';
+import { failpoint, systemClock } from '@pgstream/failure';
 import { circuitOf, DISABLE_AFTER_MS, type WebhookSinkOptions } from '../options.ts';
 import type { WebhookNotice } from '../observer.ts';
 import type { StoredCursor } from '../store/cursor-store.ts';
@@ -10,7 +10,7 @@ import { Endpoint } from './endpoint.ts';
 import { storeJoined } from './joined-cursors.ts';
 import type { OwnedPartition } from './owned-partition.ts';
 import { patiently } from './patiently.ts';
-import { Permit } from './permit.ts';
+import { permitOf } from './permit.ts';
 import { SubscriptionLane } from './subscription-lane.ts';
 
 export interface SubscribersOptions {
@@ -24,6 +24,8 @@ export interface SubscribersOptions {
 
 /** How long a subscription that is paused, changed or removed is given for its requests under way. */
 const STOP_TIMEOUT_MS = 5_000;
+/** Between two questions whose a partition is that another process has claimed. */
+const ASK_AGAIN_MS = 500;
 
 /** Keeps lanes as the stored subscriptions want them: one for each active subscription in each partition of ours. */
 export class Subscribers {
@@ -72,7 +74,7 @@ export class Subscribers {
   /** The first thing that is done with a partition that has become ours. */
   async open(owned: OwnedPartition, before: OwnedPartition | undefined): Promise<void> {
     const stopped = stopAll([...(before?.lanes.values() ?? [])]);
-    owned.permit = this.#permitOf(owned);
+    owned.permit = permitOf(owned, this.#it.options);
     await this.#exclusively(async () => {
       await stopped;
       // Gone again: a claim would stop whoever has it now.
@@ -90,18 +92,14 @@ export class Subscribers {
    * other delivered.
    */
   async overtaken(owned: OwnedPartition): Promise<void> {
-    const { context, options } = this.#it;
+    const { context } = this.#it;
     const { partition } = owned;
     if (owned.isRevoked) return;
     owned.epoch = '';
     const lanes = [...owned.lanes.values()];
     const stopped = stopAll(lanes);
     context.observer.notice?.('ownership_lost', { partition });
-    const isOurs = await this.#patiently(
-      () => options.owns?.(partition) ?? Promise.resolve(false),
-      'log_retrying',
-    );
-    if (!isOurs) return;
+    if (!(await this.#untilOurs(owned))) return;
     await this.#exclusively(async () => {
       await stopped;
       if (owned.isRevoked) return;
@@ -225,18 +223,6 @@ export class Subscribers {
     });
   }
 
-  #permitOf(owned: OwnedPartition): Permit {
-    const { partition, lanes } = owned;
-    const { owns, ownsNow } = this.#it.options;
-    return new Permit({
-      isKnown: () => ownsNow === undefined || ownsNow(partition),
-      ask: async () => (await owns?.(partition)) ?? true,
-      onChange: () => {
-        for (const { endpoint } of lanes.values()) endpoint.wake();
-      },
-    });
-  }
-
   #lanesOf(id: string): SubscriptionLane[] {
     return [...this.#it.partitions.values()].flatMap((owned) => owned.lanes.get(id) ?? []);
   }
@@ -279,6 +265,19 @@ export class Subscribers {
   async #patiently<T>(work: () => Promise<T>, notice: WebhookNotice = 'store_retrying'): Promise<T> {
     const { context, signal } = this.#it;
     return await patiently({ observer: context.observer, notice, signal }, work);
+  }
+
+  /** False where it goes first. An answer may be one to an earlier membership: a no is asked again. */
+  async #untilOurs(owned: OwnedPartition): Promise<boolean> {
+    const { owns } = this.#it.options;
+    if (owns === undefined) return false;
+    while (!owned.isRevoked) {
+      // oxlint-disable-next-line no-await-in-loop -- one answer after the other
+      if (await this.#patiently(() => owns(owned.partition), 'log_retrying')) return true;
+      // oxlint-disable-next-line no-await-in-loop -- see above
+      await systemClock.sleep(ASK_AGAIN_MS, this.#it.signal);
+    }
+    return false;
   }
 
   async #exclusively(work: () => Promise<void>): Promise<void> {
