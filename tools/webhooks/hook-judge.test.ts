@@ -24,9 +24,15 @@ const judged = (changes: Partial<Evidence>) =>
     windowEvents: 2,
     ...changes,
   });
-const storedAt = (atMs: number, cursor: number, parked: readonly string[] = []) => ({
+const storedAt = (
+  atMs: number,
+  cursor: number,
+  parked: readonly string[] = [],
+  ahead: readonly number[] = [],
+) => ({
   atMs,
   cursors: new Map([[0, cursor]]),
+  ahead: new Map([[0, new Set(ahead)]]),
   parked: new Set(parked),
 });
 
@@ -50,13 +56,19 @@ test('a loss, a stranger and disorder are told', () => {
   ]);
 });
 
-test('what comes again is told where a stored cursor had passed it, unless it was parked', () => {
+test('what comes again is told where the store knew it to be settled, unless it was parked', () => {
   const arrivals = came(0, 1, 2, 3, 1);
   expect(judged({ arrivals })).toEqual([]);
   expect(judged({ arrivals, stored: [storedAt(3.5, 1)] })).toEqual([]);
-  expect(judged({ arrivals, stored: [storedAt(3.5, 2)] })).toEqual([expect.stringContaining('from behind')]);
+  expect(judged({ arrivals, stored: [storedAt(3.5, 2)] })).toEqual([
+    expect.stringContaining('stored as settled'),
+  ]);
   expect(judged({ arrivals, stored: [storedAt(3.5, 2, ['msg_1'])] })).toEqual([]);
   expect(judged({ arrivals, stored: [storedAt(5, 2)] })).toEqual([]);
+  expect(judged({ arrivals, stored: [storedAt(3.5, 0, [], [1])] })).toEqual([
+    expect.stringContaining('stored as settled'),
+  ]);
+  expect(judged({ arrivals, stored: [storedAt(3.5, 0, ['msg_1'], [1])] })).toEqual([]);
 });
 
 test('more than a window that comes again is told', () => {

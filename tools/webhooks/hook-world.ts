@@ -31,6 +31,8 @@ const STORED = `SELECT s.id::text AS id,
       WHERE c.subscription_id = s.id AND c.topic = $1 ORDER BY c.partition) AS partitions,
     ARRAY(SELECT c.next_offset::text FROM pgstream.webhook_cursor c
       WHERE c.subscription_id = s.id AND c.topic = $1 ORDER BY c.partition) AS next,
+    ARRAY(SELECT CASE WHEN c.ahead_generation = c.generation THEN c.ahead ELSE '' END FROM pgstream.webhook_cursor c
+      WHERE c.subscription_id = s.id AND c.topic = $1 ORDER BY c.partition) AS ahead,
     ARRAY(SELECT r.event_id FROM pgstream.webhook_retry r WHERE r.subscription_id = s.id AND r.topic = $1) AS parked
   FROM pgstream.webhook_subscription s`;
 
@@ -201,10 +203,15 @@ export class HookWorld {
     const atMs = performance.now();
     for (const row of rows) {
       const id = String(row['id']);
-      const [partitions, next] = [texts(row['partitions']), texts(row['next'])];
-      const cursors = new Map(partitions.map((partition, at) => [Number(partition), Number(next[at])]));
+      const [partitions, next] = [texts(row['partitions']).map(Number), texts(row['next'])];
+      const ranges = texts(row['ahead']);
       const known = this.#stored.get(id) ?? [];
-      known.push({ atMs, cursors, parked: new Set(texts(row['parked'])) });
+      known.push({
+        atMs,
+        cursors: new Map(partitions.map((partition, at) => [partition, Number(next[at])])),
+        ahead: new Map(partitions.map((partition, at) => [partition, offsetsIn(ranges[at] ?? '')])),
+        parked: new Set(texts(row['parked'])),
+      });
       this.#stored.set(id, known);
     }
   }
@@ -252,4 +259,14 @@ export class HookWorld {
 
 function texts(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [];
+}
+
+/** `104-107 110`, both ends of a range in it. */
+function offsetsIn(ranges: string): ReadonlySet<number> {
+  const offsets = new Set<number>();
+  for (const range of ranges.split(' ')) {
+    const [first = 0, last = first] = range === '' ? [1, 0] : range.split('-').map(Number);
+    for (let offset = first; offset <= last; offset++) offsets.add(offset);
+  }
+  return offsets;
 }

@@ -73,6 +73,11 @@ export class ChangeConsumer implements Source<KafkaCheckpoint> {
     return this.#isTold(lane) && (await this.#lease.holds());
   }
 
+  /** As {@link owns}, by what is known without asking. */
+  ownsNow(lane: number): boolean {
+    return this.#isTold(lane) && this.#lease.isValid;
+  }
+
   /** The offset before which everything of the lane is confirmed or needs no confirming. */
   confirmedTo(lane: number): number | undefined {
     return this.#isTold(lane) ? this.#lanes.get(lane)?.confirmedTo : undefined;

@@ -37,6 +37,13 @@ test('a machine that slept asks again, although its ticks stood still', async ()
   expect(asked).toEqual([true, false]);
 });
 
+test('those who ask at the same time share one question', async () => {
+  const { lease, asked } = setup(60_000);
+  expect(lease.isValid).toBe(false);
+  expect(await Promise.all([lease.holds(), lease.holds()])).toEqual([true, true]);
+  expect([asked, lease.isValid]).toEqual([[true], true]);
+});
+
 test('a refusal and a failure are asked again the next time', async () => {
   const { lease, answers } = setup(60_000);
   answers.push(false, new Error('no coordinator'), true);

@@ -7,6 +7,7 @@ export class Lease {
   readonly #isMember: () => Promise<boolean>;
   readonly #lastsMs: number;
   #until = { ticksMs: 0, clockMs: 0 };
+  #asking: Promise<boolean> | undefined;
 
   /** @param lastsMs Well below the session timeout: it must cover the write that follows. */
   constructor(isMember: () => Promise<boolean>, lastsMs: number) {
@@ -15,7 +16,14 @@ export class Lease {
   }
 
   async holds(): Promise<boolean> {
-    while (!this.#isValid()) {
+    if (this.isValid) return true;
+    // One question for all lanes.
+    this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));
+    return await this.#asking;
+  }
+
+  async #ask(): Promise<boolean> {
+    while (!this.isValid) {
       // Counted from before the question: an answer that waited in a stopped process is none.
       const [ticksMs, clockMs] = [performance.now(), Date.now()];
       // oxlint-disable-next-line no-await-in-loop -- until an answer arrives in time
@@ -26,7 +34,7 @@ export class Lease {
   }
 
   /** By two clocks: one stands still while a machine sleeps, the other can be set back. */
-  #isValid(): boolean {
+  get isValid(): boolean {
     return performance.now() < this.#until.ticksMs && Date.now() < this.#until.clockMs;
   }
 }

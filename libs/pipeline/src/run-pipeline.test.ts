@@ -54,6 +54,7 @@ class ScriptedSource implements Source<string> {
 /** A sink whose batches settle only when the test says so. */
 class ManualSink implements Sink {
   readonly name = 'manual';
+  storesProgress = false;
   readonly outcomes: BatchOutcome[] = [];
   readonly revoked: number[] = [];
   closed = 0;
@@ -214,6 +215,18 @@ test('a lane that is given up is confirmed as far as it settles within the bound
   run.sink.outcomes[0]!.settled();
   await given;
   expect(run.source.confirmed).toEqual([[3, 'a']]);
+  run.stop.abort();
+  await run.done;
+});
+
+test('a sink that stores by itself how far it has come is told of a released lane at once', async () => {
+  const run = await started([{ lane: 3, checkpoint: 'a' }], 60_000);
+  run.sink.storesProgress = true;
+  await run.source.revoke!(3, 'released');
+  expect(run.sink.revoked).toEqual([3]);
+  run.sink.outcomes[0]!.settled();
+  await turn();
+  expect(run.source.confirmed).toEqual([]);
   run.stop.abort();
   await run.done;
 });

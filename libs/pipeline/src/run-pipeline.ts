@@ -214,7 +214,7 @@ class Pipeline<Checkpoint> {
     // Nothing of it was read, and yet the sink may have begun something when it was assigned.
     if (lane === undefined) return await this.#sink.revoke?.(number);
     if (how === 'released') {
-      if (lane.watermark.outstanding > 0) await this.#untilIdle(lane);
+      await this.#untilIdle(lane);
       await lane.confirming;
     }
     // Lost while it was being released: once is enough.
@@ -228,6 +228,8 @@ class Pipeline<Checkpoint> {
   }
 
   async #untilIdle(lane: Lane<Checkpoint>): Promise<void> {
+    // What a lane goes on with here may outlast what the source waits for, and then two have it: not where there is no need.
+    if (lane.watermark.outstanding === 0 || this.#sink.storesProgress === true) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, this.#drainTimeoutMs);
       lane.idle.push(() => {

@@ -47,6 +47,11 @@ export interface BatchOutcome {
  */
 export interface Sink {
   readonly name: string;
+  /**
+   * It stores by itself how far it has come: a lane that the source releases need not be finished first, and `revoke`
+   * comes at once.
+   */
+  readonly storesProgress?: boolean;
   write(batch: RecordBatch, outcome: BatchOutcome, signal: AbortSignal): Promise<void>;
   /** Resolves when every accepted batch has been reported; sends what was waiting for company. */
   flush(signal: AbortSignal): Promise<void>;

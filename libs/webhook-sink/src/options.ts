@@ -44,6 +44,8 @@ export interface WebhookSinkOptions {
   readonly confirmedTo?: (partition: number) => number | undefined;
   /** Whether the partition is ours, as far as the group knows; it may reject where the group cannot be asked. */
   readonly owns?: (partition: number) => Promise<boolean>;
+  /** Whether that is known without asking: where it is not, it is asked before anything is sent. Default: always. */
+  readonly ownsNow?: (partition: number) => boolean;
   /** See {@link DeliveryContext.isRepeated}. */
   readonly isRepeated?: DeliveryContext['isRepeated'];
   /** The sink cannot go on. */

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { classify, failpoint } from '@pgstream/failure';
+import { once } from 'node:events';
+import { failpoint } from '@pgstream/failure';
 import { ACTION, valueAt, type BatchOutcome, type RecordBatch, type Sink } from '@pgstream/wal-event';
 import { CursorKeeper } from './deliver/cursor-keeper.ts';
 import type { DeliveryContext } from './deliver/delivery-context.ts';
@@ -14,6 +15,8 @@ const MAX_ROOM_WAIT_MS = 2_000;
 const ROOM_CHECK_MS = 100;
 /** What a rebalance waits for requests under way. */
 const REVOKE_TIMEOUT_MS = 5_000;
+/** And for the store to take the cursors. */
+const STORE_TIMEOUT_MS = 2_000;
 
 export interface LaneStatus {
   readonly subscriptionId: string;
@@ -44,6 +47,7 @@ export interface StoredLane {
  */
 export class WebhookSink implements Sink {
   readonly name = 'webhook';
+  readonly storesProgress = true;
   readonly #options: WebhookSinkOptions;
   readonly #context: DeliveryContext;
   readonly #partitions = new Map<number, OwnedPartition>();
@@ -61,7 +65,7 @@ export class WebhookSink implements Sink {
       partitions: this.#partitions,
       intervalMs: options.flushIntervalMs ?? 200,
       signal: this.#closing.signal,
-      onOvertaken: (partition) => void this.#overtaken(partition),
+      onOvertaken: (partition) => this.#overtaken(partition),
       onRewound: () => this.#refreshSoon(),
       onFailed,
     });
@@ -124,11 +128,15 @@ export class WebhookSink implements Sink {
   async revoke(partition: number): Promise<void> {
     const owned = this.#partitions.get(partition);
     if (owned === undefined) return;
+    // At once, so that no lane is opened behind our back that nobody would stop.
+    owned.isRevoked = true;
     const deadline = AbortSignal.timeout(REVOKE_TIMEOUT_MS);
-    await Promise.all([...owned.lanes.values()].map((lane) => lane.stop(deadline)));
+    const stopped = [...owned.lanes.values()].map((lane) => lane.stop(deadline));
+    // A claim that is under way is over before the next owner makes its own.
+    await Promise.race([Promise.all([...stopped, owned.ready.catch(() => {})]), once(deadline, 'abort')]);
     failpoint?.('webhook.released');
-    // Where that fails, the next owner reads again what was settled since the last write.
-    await this.#keeper.flush(deadline).catch(() => {});
+    // Where that fails, the next owner delivers again what was settled since the last write.
+    await this.#keeper.flush(AbortSignal.timeout(STORE_TIMEOUT_MS)).catch(() => {});
     owned.abandon();
     if (this.#partitions.get(partition) === owned) this.#partitions.delete(partition);
   }
@@ -247,19 +255,9 @@ export class WebhookSink implements Sink {
       .finally(() => (this.#isRefreshing = false));
   }
 
-  /** Another process claimed the partition: rightly, when the group has given it away. */
-  async #overtaken(partition: number): Promise<void> {
+  #overtaken(partition: number): void {
     const owned = this.#partitions.get(partition);
-    this.#context.observer.notice?.('ownership_lost', { partition });
-    try {
-      if (owned === undefined || !(await (this.#options.owns?.(partition) ?? Promise.resolve(false)))) return;
-      owned.epoch = await this.#context.cursors.claim(partition);
-      this.#keeper.schedule();
-    } catch (cause) {
-      // The group or the store cannot be asked just now: the next write is refused too, and asks again.
-      if (classify(cause, []).disposition === 'retry') this.#keeper.schedule();
-      else this.#fail(cause);
-    }
+    if (owned !== undefined) this.#subscribers.overtaken(owned).catch((cause: unknown) => this.#fail(cause));
   }
 
   #fail(cause: unknown): void {

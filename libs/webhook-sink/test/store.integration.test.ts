@@ -56,7 +56,7 @@ test('a subscription comes back as it was made, and begins where it was told to'
   });
   const id = await store.create(made, start);
   expect(await store.find(id)).toMatchObject({ ...made, id, state: 'active', failingSinceMs: null });
-  expect((await cursors.ofPartition(0)).get(id)).toEqual({ nextOffset: 17, generation: 0 });
+  expect((await cursors.ofPartition(0)).get(id)).toEqual({ nextOffset: 17, generation: 0, ahead: [] });
 });
 
 test('what is secret is not readable in the tables, nor with another key', async () => {
@@ -138,6 +138,7 @@ test('a cursor moves only under the epoch of the owner of its partition', async 
     subscriptionId: id,
     partition: 0,
     nextOffset: 20,
+    ahead: [],
     laneState: 'attached',
     generation: 0,
   } as const;
@@ -154,7 +155,8 @@ test('a cursor moves only under the epoch of the owner of its partition', async 
 test('a cursor that was moved back is not moved on by who had it before; a target that lies ahead moves none on', async () => {
   const id = await store.create(spec('https://h/9'), start);
   const epoch = await cursors.claim(0);
-  const row = { subscriptionId: id, partition: 0, nextOffset: 20, laneState: 'attached', epoch } as const;
+  const place = { nextOffset: 20, ahead: [23, 24] };
+  const row = { subscriptionId: id, partition: 0, ...place, laneState: 'attached', epoch } as const;
   await cursors.save([{ ...row, generation: 0 }]);
   const version = await store.version();
   const targets = new Map([
@@ -171,9 +173,30 @@ test('a cursor that was moved back is not moved on by who had it before; a targe
     overtaken: [],
     rewound: [expect.objectContaining({ subscriptionId: id, partition: 0 })],
   });
-  expect((await cursors.ofPartition(0)).get(id)).toEqual({ nextOffset: 3, generation: 1 });
+  expect((await cursors.ofPartition(0)).get(id)).toEqual({ nextOffset: 3, generation: 1, ahead: [] });
   await cursors.save([{ ...row, nextOffset: 4, generation: 1 }]);
   expect((await cursors.ofPartition(0)).get(id)?.nextOffset).toBe(4);
+});
+
+test('what is settled beyond a cursor is stored with it, and stays true where a process moves the cursor that does not know of it', async () => {
+  const id = await store.create(spec('https://h/11'), start);
+  const epoch = await cursors.claim(0);
+  const ahead = [23, 24, 25, 30];
+  const row = {
+    subscriptionId: id,
+    partition: 0,
+    nextOffset: 20,
+    laneState: 'attached',
+    generation: 0,
+  } as const;
+  await cursors.save([{ ...row, epoch, ahead }]);
+  expect((await cursors.ofPartition(0)).get(id)).toEqual({ nextOffset: 20, generation: 0, ahead });
+  const older =
+    'UPDATE pgstream.webhook_cursor SET next_offset = $2 WHERE subscription_id = $1 AND partition = 0';
+  await own.pool.query(older, [id, 25]);
+  expect((await cursors.ofPartition(0)).get(id)).toEqual({ nextOffset: 25, generation: 0, ahead: [25, 30] });
+  await cursors.save([{ ...row, nextOffset: 26, epoch, ahead: [] }]);
+  expect((await cursors.ofPartition(0)).get(id)?.ahead).toEqual([]);
 });
 
 test('a subscription that is removed while a cursor, a gap or a parked event of it is written costs the writer nothing', async () => {
@@ -183,6 +206,7 @@ test('a subscription that is removed while a cursor, a gap or a parked event of 
     subscriptionId: id,
     partition: 0,
     nextOffset: 20,
+    ahead: [],
     laneState: 'attached',
     generation: 0,
   } as const;

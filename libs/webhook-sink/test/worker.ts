@@ -1,4 +1,4 @@
-import { ChangeConsumer, PartitionReader } from '@pgstream/change-consumer';
+import { ChangeConsumer, PartitionReader, type ChangeConsumerOptions } from '@pgstream/change-consumer';
 import { runPipeline } from '@pgstream/pipeline';
 import type { BatchOutcome } from '@pgstream/wal-event';
 import {
@@ -46,7 +46,12 @@ export class Worker {
   readonly #log: OwnLog;
   failure: unknown;
 
-  private constructor(store: OwnStore, log: OwnLog, changes: Partial<WebhookSinkOptions>) {
+  private constructor(
+    store: OwnStore,
+    log: OwnLog,
+    changes: Partial<WebhookSinkOptions>,
+    own: Partial<ChangeConsumerOptions> = {},
+  ) {
     this.#log = log;
     this.subscriptions = new SubscriptionStore(store.pool, store.box);
     this.cursors = new CursorStore(store.pool, log.name);
@@ -63,6 +68,7 @@ export class Worker {
       deadLetters: { park: () => Promise.resolve() },
       onLog: () => {},
       onAssigned: (partitions) => this.sink.assign(partitions),
+      ...own,
     });
     this.sink = new WebhookSink({
       topic: log.name,
@@ -79,6 +85,7 @@ export class Worker {
       observer: { notice: (event) => void this.notices.push(event) },
       confirmedTo: (partition) => this.#source.confirmedTo(partition),
       owns: (partition) => this.#source.owns(partition),
+      ownsNow: (partition) => this.#source.ownsNow(partition),
       onFailed: (cause) => (this.failure ??= cause),
       ...FAST,
       ...changes,
@@ -89,14 +96,29 @@ export class Worker {
     store: OwnStore,
     log: OwnLog,
     changes: Partial<WebhookSinkOptions> = {},
+    own: Partial<ChangeConsumerOptions> = {},
   ): Promise<Worker> {
-    const worker = new Worker(store, log, changes);
+    const worker = new Worker(store, log, changes, own);
     await worker.sink.start();
     worker.#done = runPipeline({
       source: worker.#source,
       sink: worker.#audited(),
       signal: worker.#stop.signal,
     }).catch((cause: unknown) => (worker.failure ??= cause));
+    return worker;
+  }
+
+  /** One that joins no group: the test assigns partitions, and says whose they are. */
+  static async apart(
+    store: OwnStore,
+    log: OwnLog,
+    changes: Partial<WebhookSinkOptions> & Required<Pick<WebhookSinkOptions, 'owns'>>,
+  ): Promise<Worker> {
+    const worker = new Worker(store, log, { ownsNow: () => true, ...changes });
+    await worker.sink.start();
+    worker.#stop.signal.addEventListener('abort', () => {
+      worker.#done = worker.sink.close();
+    });
     return worker;
   }
 

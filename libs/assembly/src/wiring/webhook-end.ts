@@ -64,6 +64,7 @@ export async function kafkaToWebhooks(given: RunContext, deadLetters: DeadLetter
     observer: webhookObserver(context, () => sink),
     confirmedTo: (partition) => source.confirmedTo(partition),
     owns: (partition) => source.owns(partition),
+    ownsNow: (partition) => source.ownsNow(partition),
   });
   const source = kafkaSource(context, deadLetters, {
     // Where a subscription begins is in its cursors.

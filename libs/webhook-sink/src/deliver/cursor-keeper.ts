@@ -1,4 +1,5 @@
 import { failpoint } from '@pgstream/failure';
+import type { LanePlace } from './lane-options.ts';
 import type { CursorRow } from '../store/cursor-store.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import type { OwnedPartition } from './owned-partition.ts';
@@ -79,32 +80,47 @@ export class CursorKeeper {
         cursors.save(rows),
       );
       failpoint?.('webhook.cursors-after');
-      for (const { lane, row } of moved) {
+      for (const { lane, row, place } of moved) {
         const isRewound = rewound.some(
           ({ subscriptionId, partition }) =>
             subscriptionId === row.subscriptionId && partition === row.partition,
         );
         if (isRewound || overtaken.includes(row.partition)) continue;
-        lane.lane.stored(row.nextOffset);
+        lane.lane.stored(place);
         this.#states.set(lane, row.laneState);
       }
-      for (const partition of overtaken) this.#options.onOvertaken(partition);
+      for (const partition of overtaken) this.#tellOvertaken(partition, rows);
       if (rewound.length > 0) this.#options.onRewound();
     }
     for (const owned of this.#options.partitions.values()) owned.settle();
   }
 
+  /** Unless it has another epoch by now, which this write did not know yet. */
+  #tellOvertaken(partition: number, rows: readonly CursorRow[]): void {
+    const epoch = this.#options.partitions.get(partition)?.epoch;
+    const isMeant = rows.some((row) => row.partition === partition && row.epoch === epoch);
+    if (isMeant) this.#options.onOvertaken(partition);
+  }
+
   #movedIn(
     owned: OwnedPartition,
     which: (lane: SubscriptionLane) => boolean,
-  ): { readonly lane: SubscriptionLane; readonly row: CursorRow }[] {
+  ): { readonly lane: SubscriptionLane; readonly row: CursorRow; readonly place: LanePlace }[] {
     if (owned.epoch === '') return [];
     return [...owned.lanes.values()].filter(which).flatMap((lane) => {
-      const { cursor, storedCursor } = lane.lane;
-      if (cursor === storedCursor && this.#states.get(lane) === lane.state) return [];
-      const { id: subscriptionId, partition, state: laneState, generation } = lane;
-      const { epoch } = owned;
-      return [{ lane, row: { subscriptionId, partition, nextOffset: cursor, laneState, epoch, generation } }];
+      if (!lane.lane.isUnstored && this.#states.get(lane) === lane.state) return [];
+      const { place } = lane.lane;
+      return [{ lane, place, row: rowOf(lane, place, owned.epoch) }];
     });
   }
+}
+
+/** What the store is to know of a lane, under this epoch. */
+export function rowOf(
+  lane: SubscriptionLane,
+  { cursor, ahead }: Pick<LanePlace, 'cursor' | 'ahead'>,
+  epoch: string,
+): CursorRow {
+  const { id: subscriptionId, partition, state: laneState, generation } = lane;
+  return { subscriptionId, partition, nextOffset: cursor, ahead, laneState, epoch, generation };
 }

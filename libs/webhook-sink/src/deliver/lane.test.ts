@@ -1,7 +1,8 @@
 import { encodeRecord, type ChangeRecord } from '@pgstream/wal-event';
 import { change, column } from '../../test/records.ts';
 import { EventBudget, LogEvent } from './log-event.ts';
-import { Lane, type LaneEvent, type LaneOptions } from './lane.ts';
+import { Lane } from './lane.ts';
+import type { LaneEvent, LaneOptions } from './lane-options.ts';
 
 const budget = new EventBudget(1_000_000);
 const eventAt = (offset: number, record: ChangeRecord) =>
@@ -94,7 +95,7 @@ test('what is settled and not stored leaves no room: after a crash all of it wou
   for (const entry of entries.slice(0, 2)) lane.settled(entry);
   expect([lane.cursor, lane.hasRoom, lane.isStoreDue]).toEqual([2, false, true]);
   const before = changes;
-  lane.stored(2);
+  lane.stored({ cursor: 2, aheadCount: 0 });
   expect([lane.storedCursor, lane.hasRoom, lane.isStoreDue, changes]).toEqual([2, true, false, before + 1]);
   lane.offer(row(4, 4));
   lane.offer(row(5, 5));
@@ -131,8 +132,35 @@ test('what was settled beyond the cursor is not sent again however often the win
     expect([first?.event.offset, others, lane.isStoreDue]).toEqual([0, [], false]);
   }
   lane.settled(first!);
-  lane.stored(lane.cursor);
+  lane.stored(lane.place);
   expect([lane.cursor, lane.hasRoom, lane.isStoreDue]).toEqual([4, true, false]);
+});
+
+test('what was settled beyond the cursor by whoever had the partition before is not sent, and its rows go on behind it', () => {
+  const lane = new Lane({ ...laneOptions, ahead: [1, 2] });
+  expect([lane.isUnstored, lane.place.ahead]).toEqual([false, [1, 2]]);
+  lane.offer(row(0, 0));
+  for (const offset of [1, 2]) lane.offer(row(offset, 7));
+  lane.offer(row(3, 7));
+  const [first, third] = taken(lane);
+  expect(offsets([first!, third!])).toEqual([0, 3]);
+  lane.settled(third!);
+  expect([lane.cursor, lane.isUnstored, lane.place.ahead]).toEqual([0, true, [1, 2, 3]]);
+  lane.stored(lane.place);
+  expect(lane.isUnstored).toBe(false);
+  lane.settled(first!);
+  expect([lane.cursor, lane.isUnstored, lane.place.ahead]).toEqual([4, true, []]);
+});
+
+test('an answer that comes while what is settled ahead is being stored is to be stored too', () => {
+  const lane = laneOf();
+  for (const offset of [0, 1, 2]) lane.offer(row(offset, offset));
+  const [, second, third] = taken(lane);
+  lane.settled(second!);
+  const { place } = lane;
+  lane.settled(third!);
+  lane.stored(place);
+  expect([lane.isUnstored, lane.place.ahead]).toEqual([true, [1, 2]]);
 });
 
 test('an event that is offered once more is the one that it was', () => {

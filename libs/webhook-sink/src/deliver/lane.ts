@@ -1,37 +1,5 @@
-import type { Ordering } from '../subscription.ts';
+import type { Failing, LaneEvent, LaneOptions, LanePlace } from './lane-options.ts';
 import { dependenceOf, type LogEvent } from './log-event.ts';
-
-export interface LaneOptions {
-  readonly partition: number;
-  /** Everything before it is settled. */
-  readonly cursor: number;
-  readonly ordering: Ordering;
-  /** Not behind the stored cursor: see {@link Lane.stored}. */
-  readonly maxEvents: number;
-  readonly maxBytes: number;
-  /** Whether an event must go where an earlier one of its rows went: to the parked ones. */
-  readonly isParked: (keys: readonly string[]) => boolean;
-  /** It must: the owner calls {@link Lane.settled} once that is durable. */
-  readonly onParked: (event: LaneEvent) => void;
-  /** Something can be taken, the cursor moved, or there is room. */
-  readonly onChange: () => void;
-}
-
-/** One event on its way to one subscription. */
-export interface LaneEvent {
-  readonly event: LogEvent;
-  readonly keys: readonly string[];
-  readonly isBarrier: boolean;
-  /** What it counts for in the window. */
-  readonly bytes: number;
-  /** Attempts that failed. */
-  failures: number;
-  /** Milliseconds of the owner's clock; `undefined` before the first failure. */
-  firstFailedAtMs: number | undefined;
-}
-
-/** What is remembered of an event that failed and was dropped with the window, for when it is read again. */
-type Failing = Pick<LaneEvent, 'failures' | 'firstFailedAtMs'>;
 
 /**
  * The events of one partition for one subscription, between being read and being settled, in a bounded window.
@@ -49,7 +17,10 @@ export class Lane {
   readonly #chains = new Map<string, LaneEvent[]>();
   readonly #timers = new Map<LaneEvent, NodeJS.Timeout>();
   /** Settled beyond the cursor: not delivered again when the window is read again. */
-  readonly #ahead = new Set<number>();
+  readonly #ahead: Set<number>;
+  /** How many were added to them, and how many of these the store knows. */
+  #aheadCount = 0;
+  #storedAheadCount = 0;
   readonly #failing = new Map<number, Failing>();
   /** Offered and not behind the stored cursor, less what was let go of: what may come twice after a crash. */
   readonly #repeatable = new Set<number>();
@@ -70,6 +41,7 @@ export class Lane {
     this.partition = options.partition;
     this.offered = options.cursor;
     this.#storedCursor = options.cursor;
+    this.#ahead = new Set(options.ahead);
   }
 
   get cursor(): number {
@@ -81,6 +53,16 @@ export class Lane {
   /** What the store holds: whoever owns the partition after a crash begins there. */
   get storedCursor(): number {
     return this.#storedCursor;
+  }
+
+  /** What the store is to know; {@link stored} takes it back. */
+  get place(): LanePlace {
+    return { cursor: this.cursor, ahead: [...this.#ahead], aheadCount: this.#aheadCount };
+  }
+
+  /** Something is settled of which the store does not know. */
+  get isUnstored(): boolean {
+    return this.cursor !== this.#storedCursor || this.#aheadCount !== this.#storedAheadCount;
   }
 
   /** The store is behind by so much that it soon leaves no room. */
@@ -160,16 +142,19 @@ export class Lane {
     if (!this.#pending.delete(offset)) return;
     this.#bytes -= entry.bytes;
     entry.event.letGo();
-    if (offset > this.cursor) this.#ahead.add(offset);
-    else this.#forgetBehind();
+    if (offset > this.cursor) {
+      this.#ahead.add(offset);
+      this.#aheadCount++;
+    } else this.#forgetBehind();
     this.#advance(entry);
     this.#options.onChange();
   }
 
-  /** The store holds this cursor now. */
-  stored(cursor: number): void {
+  /** The store holds this place now. */
+  stored({ cursor, aheadCount }: Pick<LanePlace, 'cursor' | 'aheadCount'>): void {
     const hadRoom = this.hasRoom;
     this.#storedCursor = cursor;
+    this.#storedAheadCount = aheadCount;
     for (const offset of this.#repeatable) if (offset < cursor) this.#repeatable.delete(offset);
     this.#forgetBehind();
     if (!hadRoom && this.hasRoom) this.#options.onChange();

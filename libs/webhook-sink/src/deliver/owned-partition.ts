@@ -1,4 +1,5 @@
 import type { BatchOutcome } from '@pgstream/wal-event';
+import type { Permit } from './permit.ts';
 import type { SubscriptionLane } from './subscription-lane.ts';
 
 interface OpenBatch {
@@ -15,9 +16,12 @@ export class OwnedPartition {
   readonly ready: Promise<void>;
   /** Up to which offset the live reading has come, or is just coming. */
   liveNext: number;
-  /** Under which its cursors may be moved. */
+  /** Under which its cursors may be moved; empty while that is not known. */
   epoch = '';
+  /** It goes, or is gone: nothing is begun with it any more. */
   isRevoked = false;
+  /** Asked before anything is sent. */
+  permit: Permit | undefined;
   readonly #open: OpenBatch[] = [];
 
   constructor(partition: number, offset: number, open: (owned: OwnedPartition) => Promise<void>) {

@@ -4,7 +4,7 @@ import type { EventRef, ParkedRow } from '../store/retry-store.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import type { Endpoint, Outgoing } from './endpoint.ts';
 import { giveUpParked, giveUpUnparked, settleParked, sizeFault, tellParked } from './exceptions.ts';
-import type { LaneEvent } from './lane.ts';
+import type { LaneEvent } from './lane-options.ts';
 import { LogEvent } from './log-event.ts';
 import { ParkedEvents, type ParkedEntry } from './parked-events.ts';
 import { patiently } from './patiently.ts';

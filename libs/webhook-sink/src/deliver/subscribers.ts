@@ -1,13 +1,16 @@
-import { failpoint } from '@pgstream/failure';
+import { failpoint, systemClock } from '@pgstream/failure';
 import { circuitOf, DISABLE_AFTER_MS, type WebhookSinkOptions } from '../options.ts';
+import type { WebhookNotice } from '../observer.ts';
 import type { StoredCursor } from '../store/cursor-store.ts';
 import type { ParkedRow } from '../store/retry-store.ts';
 import type { Subscription } from '../subscription.ts';
 import type { CursorKeeper } from './cursor-keeper.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { Endpoint } from './endpoint.ts';
+import { storeJoined } from './joined-cursors.ts';
 import type { OwnedPartition } from './owned-partition.ts';
 import { patiently } from './patiently.ts';
+import { permitOf } from './permit.ts';
 import { SubscriptionLane } from './subscription-lane.ts';
 
 export interface SubscribersOptions {
@@ -21,6 +24,8 @@ export interface SubscribersOptions {
 
 /** How long a subscription that is paused, changed or removed is given for its requests under way. */
 const STOP_TIMEOUT_MS = 5_000;
+/** Between two questions whose a partition is that another process has claimed. */
+const ASK_AGAIN_MS = 500;
 
 /** Keeps lanes as the stored subscriptions want them: one for each active subscription in each partition of ours. */
 export class Subscribers {
@@ -68,12 +73,42 @@ export class Subscribers {
 
   /** The first thing that is done with a partition that has become ours. */
   async open(owned: OwnedPartition, before: OwnedPartition | undefined): Promise<void> {
+    const stopped = stopAll([...(before?.lanes.values() ?? [])]);
+    owned.permit = permitOf(owned, this.#it.options);
     await this.#exclusively(async () => {
-      if (before !== undefined) await stopAll([...before.lanes.values()]);
+      await stopped;
+      // Gone again: a claim would stop whoever has it now.
+      if (owned.isRevoked) return;
       const { cursors } = this.#it.context;
       owned.epoch = await this.#patiently(() => cursors.claim(owned.partition));
       failpoint?.('webhook.claimed');
       await this.#fill(owned);
+    });
+  }
+
+  /**
+   * Another process has claimed the partition: rightly, when the group has given it away. Nothing is sent until that is
+   * known. If it is ours all the same, lanes begin anew with what either of us has stored: ours know nothing of what the
+   * other delivered.
+   */
+  async overtaken(owned: OwnedPartition): Promise<void> {
+    const { context } = this.#it;
+    const { partition } = owned;
+    if (owned.isRevoked) return;
+    owned.epoch = '';
+    const lanes = [...owned.lanes.values()];
+    const stopped = stopAll(lanes);
+    context.observer.notice?.('ownership_lost', { partition });
+    if (!(await this.#untilOurs(owned))) return;
+    await this.#exclusively(async () => {
+      await stopped;
+      if (owned.isRevoked) return;
+      const epoch = await this.#patiently(() => context.cursors.claim(partition));
+      await this.#patiently(() => storeJoined(context.cursors, lanes, { partition, epoch }));
+      owned.lanes.clear();
+      owned.epoch = epoch;
+      await this.#fill(owned);
+      owned.settle();
     });
   }
 
@@ -136,6 +171,8 @@ export class Subscribers {
         context.retries.ofPartition(owned.partition),
       ]),
     );
+    // A lane that is opened now would be nobody's to stop.
+    if (owned.isRevoked || this.#isStopped) return;
     for (const [id, endpoint] of this.#endpoints) {
       const cursor = cursors.get(id);
       if (cursor === undefined) continue; // of another topic that shares the store
@@ -180,6 +217,7 @@ export class Subscribers {
       cursor,
       parked: rows,
       liveNext: () => owned.liveNext,
+      maySend: () => owned.permit?.isGiven ?? true,
       parkedCount: () => this.#lanesOf(id).reduce((sum, { parked }) => sum + parked.size, 0),
       onFailed: this.#it.onFailed,
     });
@@ -224,9 +262,22 @@ export class Subscribers {
     });
   }
 
-  async #patiently<T>(work: () => Promise<T>): Promise<T> {
+  async #patiently<T>(work: () => Promise<T>, notice: WebhookNotice = 'store_retrying'): Promise<T> {
     const { context, signal } = this.#it;
-    return await patiently({ observer: context.observer, notice: 'store_retrying', signal }, work);
+    return await patiently({ observer: context.observer, notice, signal }, work);
+  }
+
+  /** False where it goes first. An answer may be one to an earlier membership: a no is asked again. */
+  async #untilOurs(owned: OwnedPartition): Promise<boolean> {
+    const { owns } = this.#it.options;
+    if (owns === undefined) return false;
+    while (!owned.isRevoked) {
+      // oxlint-disable-next-line no-await-in-loop -- one answer after the other
+      if (await this.#patiently(() => owns(owned.partition), 'log_retrying')) return true;
+      // oxlint-disable-next-line no-await-in-loop -- see above
+      await systemClock.sleep(ASK_AGAIN_MS, this.#it.signal);
+    }
+    return false;
   }
 
   async #exclusively(work: () => Promise<void>): Promise<void> {

@@ -7,7 +7,8 @@ import type { DeliveryContext } from './delivery-context.ts';
 import type { Endpoint, Outgoing, OutgoingSource } from './endpoint.ts';
 import { feed } from './feed.ts';
 import { sizeFault } from './exceptions.ts';
-import { Lane, type LaneEvent } from './lane.ts';
+import { Lane } from './lane.ts';
+import type { LaneEvent } from './lane-options.ts';
 import type { LogEvent } from './log-event.ts';
 import { ParkedLane } from './parked-lane.ts';
 import { retryWaitMs } from './schedule.ts';
@@ -23,6 +24,8 @@ export interface SubscriptionLaneOptions {
   readonly liveNext: () => number;
   /** Of the subscription, over its lanes in this process. */
   readonly parkedCount: () => number;
+  /** Whether the partition is ours at this moment; where it does not know, its endpoint is woken later. */
+  readonly maySend: () => boolean;
   readonly onFailed: (cause: unknown) => void;
 }
 
@@ -71,6 +74,7 @@ export class SubscriptionLane implements OutgoingSource {
     this.lane = new Lane({
       partition,
       cursor,
+      ahead: options.cursor.ahead,
       ordering: endpoint.subscription.ordering,
       maxEvents: context.limits.maxWindowEvents,
       maxBytes: context.limits.maxWindowBytes,
@@ -166,7 +170,7 @@ export class SubscriptionLane implements OutgoingSource {
   }
 
   get hasOutgoing(): boolean {
-    return this.lane.hasReady || this.parked.hasDue;
+    return (this.lane.hasReady || this.parked.hasDue) && this.#options.maySend();
   }
 
   takeOutgoing(): Promise<Outgoing | undefined> | Outgoing | undefined {

@@ -28,14 +28,16 @@ export class DirectCursorStore extends CursorStore {
   /** Nobody moves these cursors back: there is no log to replay from. */
   override async ofPartition(): Promise<Map<string, StoredCursor>> {
     const openings = await this.#log.openings();
-    return new Map([...openings].map(([id, nextOffset]) => [id, { nextOffset, generation: 0 }]));
+    return new Map([...openings].map(([id, nextOffset]) => [id, { nextOffset, generation: 0, ahead: [] }]));
   }
 
   override async save(cursors: readonly CursorRow[]): Promise<RefusedCursors> {
     return await super.save(
       cursors.map((row) => {
         const reached = this.#log.reachedAt(row.subscriptionId, row.nextOffset);
-        return reached === undefined ? row : { ...row, reached };
+        // Offsets beyond it mean something else to the next process.
+        const stored = { ...row, ahead: [] };
+        return reached === undefined ? stored : { ...stored, reached };
       }),
     );
   }

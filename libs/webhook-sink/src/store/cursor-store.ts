@@ -1,4 +1,5 @@
 import type { PostgresPool } from '@pgstream/postgres-client';
+import { offsetsOf, rangesText } from './offset-ranges.ts';
 import { numberOrNull } from './rows.ts';
 
 export type LaneState = 'attached' | 'catching_up' | 'detached';
@@ -13,6 +14,8 @@ export interface CursorRow {
   readonly epoch: string;
   /** Of the cursor, as its lane began with it: another one after it was moved back. */
   readonly generation: number;
+  /** Settled beyond `nextOffset`; at most a window of them. */
+  readonly ahead: Iterable<number>;
   /** Where offsets are given anew by each process: up to where everything is provided for, over all of them. */
   readonly reached?: string;
 }
@@ -22,6 +25,8 @@ export interface StoredCursor {
   /** `null`: the partition is younger than the subscription. */
   readonly nextOffset: number | null;
   readonly generation: number;
+  /** Settled beyond it, as far as the store knows: not to be delivered again. */
+  readonly ahead: readonly number[];
 }
 
 /** Cursors that were not written, and why. */
@@ -72,7 +77,8 @@ export class CursorStore {
   /** Of the subscriptions of this topic; one that was made for another topic is not among them. */
   async ofPartition(partition: number): Promise<Map<string, StoredCursor>> {
     const { rows } = await this.#pool.query(
-      `SELECT s.id::text AS id, c.next_offset::text AS next_offset, c.generation::text AS generation
+      `SELECT s.id::text AS id, c.next_offset::text AS next_offset, c.generation::text AS generation,
+         CASE WHEN c.ahead_generation = c.generation THEN c.ahead END AS ahead
        FROM (SELECT DISTINCT subscription_id AS id FROM pgstream.webhook_cursor WHERE topic = $1) s
        LEFT JOIN pgstream.webhook_cursor c ON c.subscription_id = s.id AND c.topic = $1 AND c.partition = $2`,
       [this.topic, partition],
@@ -80,12 +86,15 @@ export class CursorStore {
     return new Map(
       rows.map((row) => {
         const generation = Number(row['generation'] ?? 0);
-        return [String(row['id']), { nextOffset: numberOrNull(row['next_offset']), generation }];
+        const nextOffset = numberOrNull(row['next_offset']);
+        // A process that does not know of them may have moved the cursor past some.
+        const ahead = offsetsOf(row['ahead']).filter((offset) => offset >= (nextOffset ?? 0));
+        return [String(row['id']), { nextOffset, generation, ahead }];
       }),
     );
   }
 
-  async ofSubscription(id: string): Promise<readonly Omit<CursorRow, 'epoch' | 'generation'>[]> {
+  async ofSubscription(id: string): Promise<readonly Omit<CursorRow, 'epoch' | 'generation' | 'ahead'>[]> {
     const { rows } = await this.#pool.query(
       `SELECT partition, next_offset::text AS next_offset, lane_state FROM pgstream.webhook_cursor
        WHERE topic = $1 AND subscription_id = $2 ORDER BY partition`,
@@ -108,8 +117,8 @@ export class CursorStore {
     // Subscriptions are locked, so that one that is being removed is gone before its cursor is written again.
     const { rows } = await this.#pool.query(
       `WITH given AS (
-         SELECT * FROM unnest($2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::text[])
-           AS g(id, partition, next_offset, lane_state, epoch, generation, reached)),
+         SELECT * FROM unnest($2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[])
+           AS g(id, partition, next_offset, lane_state, epoch, generation, reached, ahead)),
        owned AS (
          SELECT o.partition, o.epoch FROM pgstream.webhook_owner o
          WHERE o.topic = $1 AND o.partition = ANY ($3::int[]) FOR SHARE),
@@ -117,12 +126,13 @@ export class CursorStore {
          SELECT s.id FROM pgstream.webhook_subscription s WHERE s.id = ANY ($2::uuid[]) ORDER BY s.id FOR KEY SHARE),
        saved AS (
          INSERT INTO pgstream.webhook_cursor AS c
-           (subscription_id, topic, partition, next_offset, lane_state, generation, reached)
-         SELECT g.id, $1, g.partition, g.next_offset, g.lane_state, g.generation, g.reached
+           (subscription_id, topic, partition, next_offset, lane_state, generation, reached, ahead, ahead_generation)
+         SELECT g.id, $1, g.partition, g.next_offset, g.lane_state, g.generation, g.reached, g.ahead, g.generation
          FROM given g JOIN owned USING (partition, epoch) JOIN known USING (id) ORDER BY g.id, g.partition
          ON CONFLICT (subscription_id, topic, partition) DO UPDATE
            SET next_offset = excluded.next_offset, lane_state = excluded.lane_state,
-             reached = greatest(c.reached, excluded.reached), updated_at = now()
+             reached = greatest(c.reached, excluded.reached), ahead = excluded.ahead,
+             ahead_generation = excluded.ahead_generation, updated_at = now()
            WHERE c.generation = excluded.generation
          RETURNING subscription_id AS id, partition)
        SELECT g.partition, g.id::text AS id, owned.partition IS NULL AS overtaken
@@ -137,6 +147,7 @@ export class CursorStore {
         cursors.map(({ epoch }) => epoch),
         cursors.map(({ generation }) => generation),
         cursors.map(({ reached }) => reached ?? null),
+        cursors.map(({ ahead }) => rangesText(ahead)),
       ],
     );
     const refused = rows.map((row) => ({
