@@ -97,6 +97,7 @@ export class DocumentBuilder {
     out.writeByte(0x7d);
   }
 
+  // oxlint-disable-next-line complexity -- hot path: one loop over the columns
   #writeColumns(out: ByteSink, reader: RecordView): void {
     const { count, columns, starts, ends } = reader.columns;
     const plan = this.#planOf(reader.ref, columns);
