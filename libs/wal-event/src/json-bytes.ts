@@ -105,7 +105,7 @@ export class Literal {
   /** Whether `view` holds it at `from`. */
   isAt(view: DataView, from: number): boolean {
     const words = this.#words;
-    if (from + this.length > view.byteLength) return false;
+    if (from < 0 || from + this.length > view.byteLength) return false;
     let at = from;
     for (let i = 0; i < words.length; i++, at += 4) if (view.getInt32(at, true) !== words[i]) return false;
     for (const end = from + this.length; at < end; at++)

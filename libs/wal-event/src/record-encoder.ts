@@ -201,7 +201,8 @@ function maxSizeOf({ view, size, newTuple, oldTuple }: RowEvent): number {
   if (size <= MEASURE_ABOVE) return size * 6;
   // the old row comes first
   const from = oldTuple >= 0 ? oldTuple : newTuple;
-  return escapedSize(view, from, from + size);
+  // `size` is of the whole frame, which begins before its rows: where they end it need not reach
+  return escapedSize(view, from, Math.min(from + size, view.byteLength));
 }
 
 /** `K` lists every column of the table with NULL for those outside the key: absent, not NULL. */

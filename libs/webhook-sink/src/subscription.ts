@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ReceiverTls } from './send/receiver-tls.ts';
 
 export const OPERATIONS = ['insert', 'update', 'delete', 'truncate', 'ddl', 'message'] as const;
@@ -74,4 +75,9 @@ export interface Subscription {
   /** `whsec_…`, newest first. Empty: unsigned. */
   readonly secrets: readonly string[];
   readonly createdAtMs: number;
+}
+
+/** Whether what is under way for `other` goes on for `one`: the same order, the same filters. */
+export function isServedAlike(one: Subscription | undefined, other: Subscription): boolean {
+  return one?.ordering === other.ordering && isDeepStrictEqual(one.filters, other.filters);
 }

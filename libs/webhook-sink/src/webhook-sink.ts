@@ -1,5 +1,4 @@
 import { Buffer } from 'node:buffer';
-import { once } from 'node:events';
 import { failpoint } from '@pgstream/failure';
 import { ACTION, valueAt, type BatchOutcome, type RecordBatch, type Sink } from '@pgstream/wal-event';
 import { CursorKeeper } from './deliver/cursor-keeper.ts';
@@ -7,6 +6,7 @@ import type { DeliveryContext } from './deliver/delivery-context.ts';
 import { LogEvent } from './deliver/log-event.ts';
 import { OwnedPartition } from './deliver/owned-partition.ts';
 import type { SubscriptionLane } from './deliver/subscription-lane.ts';
+import { within } from './deliver/patiently.ts';
 import { Subscribers } from './deliver/subscribers.ts';
 import { contextOf, type WebhookSinkOptions } from './options.ts';
 
@@ -121,7 +121,7 @@ export class WebhookSink implements Sink {
   async flush(signal: AbortSignal): Promise<void> {
     clearTimeout(this.#poll);
     await this.#subscribers.stop(signal);
-    await this.#keeper.flush(signal);
+    await within(signal, this.#keeper.flush(signal));
     await this.#context.attempts.flush();
   }
 
@@ -133,10 +133,11 @@ export class WebhookSink implements Sink {
     const deadline = AbortSignal.timeout(REVOKE_TIMEOUT_MS);
     const stopped = [...owned.lanes.values()].map((lane) => lane.stop(deadline));
     // A claim that is under way is over before the next owner makes its own.
-    await Promise.race([Promise.all([...stopped, owned.ready.catch(() => {})]), once(deadline, 'abort')]);
+    await within(deadline, Promise.all([...stopped, owned.ready.catch(() => {})]));
     failpoint?.('webhook.released');
     // Where that fails, the next owner delivers again what was settled since the last write.
-    await this.#keeper.flush(AbortSignal.timeout(STORE_TIMEOUT_MS)).catch(() => {});
+    const late = AbortSignal.timeout(STORE_TIMEOUT_MS);
+    await within(late, this.#keeper.flush(late)).catch(() => {});
     owned.abandon();
     if (this.#partitions.get(partition) === owned) this.#partitions.delete(partition);
   }

@@ -195,3 +195,32 @@ test('a worker that does not know whether a partition is still its own asks befo
   answer.abort();
   expect(sorted(await receiver.accepts(10))).toEqual(range(0, 9));
 });
+
+test('with wider filters nobody is left with an older state of a row', async () => {
+  await using log = await OwnLog.create(1);
+  const { it, receiver } = await refusingReceiver();
+  await using _ = receiver;
+  await using worker = await Worker.start(store, log, { ...PATIENT, ...CLOSED });
+  const narrow = spec(receiver.url, { filters: [{ where: [{ column: 'v', op: 'eq', value: 'new' }] }] });
+  const id = await worker.subscribe(narrow);
+  // The first is refused; of row 1 the filter passes the older state over, and the newer one is settled ahead.
+  const states = [
+    [0, 'new'],
+    [1, 'old'],
+    [1, 'new'],
+  ] as const;
+  const columns = ([key, v]: (typeof states)[number]) => [column('id', key), column('v', v)];
+  await log.send(
+    0,
+    states.map((state, i) => change(i + 1, { columns: columns(state) })),
+  );
+  await receiver.accepts(1);
+  await waitFor('the store to know', async () => (await aheadOf(worker, id)).length === 1);
+  await worker.subscriptions.update(id, { ...narrow, filters: [] });
+  expect(await aheadOf(worker, id)).toEqual([]);
+  await worker.sink.refresh();
+  it.refuses = false;
+  await waitFor('its cursor', async () => (await worker.cursors.ofPartition(0)).get(id)?.nextOffset === 3);
+  const ofRow1 = receiver.accepted.filter((received) => idIn(received) === 1);
+  expect(ofRow1.map(({ body }) => JSON.parse(body.toString()).data.new.v)).toEqual(['new', 'old', 'new']);
+});

@@ -160,6 +160,12 @@ export class Lane {
     if (!hadRoom && this.hasRoom) this.#options.onChange();
   }
 
+  /** What was settled out of order counts no more: others of its rows are wanted now, and come before it again. */
+  forgetAhead(): void {
+    this.#ahead.clear();
+    this.#aheadCount++;
+  }
+
   /** An attempt failed, or it could not be parked: ready again after `waitMs`. */
   failed(entry: LaneEvent, waitMs: number): void {
     this.#failing.set(entry.event.offset, { ...entry });

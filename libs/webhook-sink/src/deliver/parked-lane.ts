@@ -18,6 +18,8 @@ export interface ParkedLaneOptions {
   /** Of the subscription, over its lanes in this process. */
   readonly parkedCount: () => number;
   readonly signal: AbortSignal;
+  /** Whether the partition is ours at this moment. */
+  readonly maySend: () => boolean;
   /** Something is parked no more, or is to be tried later. */
   readonly onChange: () => void;
   readonly onFailed: (cause: unknown) => void;
@@ -123,12 +125,21 @@ export class ParkedLane {
     const entry = this.#events.take(Date.now());
     if (entry === undefined) return undefined;
     try {
-      return await this.#outgoing(entry);
+      const outgoing = await this.#outgoing(entry);
+      if (outgoing === undefined || this.#maySend) return outgoing;
+      // It went while the store was asked: the next owner sends it.
+      this.#events.putBack(entry);
+      return undefined;
     } catch (cause) {
       this.#events.putBack(entry);
       this.#failed(cause);
       return undefined;
     }
+  }
+
+  get #maySend(): boolean {
+    const { signal, maySend } = this.#options;
+    return !signal.aborted && maySend();
   }
 
   async #outgoing(entry: ParkedEntry): Promise<Outgoing | undefined> {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { classify, POSTGRES_RULES, systemClock, withRetry } from '@pgstream/failure';
 import type { WebhookNotice, WebhookObserver } from '../observer.ts';
 
@@ -14,4 +15,9 @@ export async function patiently<T>(
     clock: systemClock,
     signal,
   });
+}
+
+/** Waits for `work` no longer than until the abort of `deadline`: what hangs goes on by itself, and is nobody's to wait for. */
+export async function within(deadline: AbortSignal, work: Promise<unknown>): Promise<void> {
+  await Promise.race([work, deadline.aborted ? undefined : once(deadline, 'abort')]);
 }

@@ -3,7 +3,7 @@ import { circuitOf, DISABLE_AFTER_MS, type WebhookSinkOptions } from '../options
 import type { WebhookNotice } from '../observer.ts';
 import type { StoredCursor } from '../store/cursor-store.ts';
 import type { ParkedRow } from '../store/retry-store.ts';
-import type { Subscription } from '../subscription.ts';
+import { isServedAlike, type Subscription } from '../subscription.ts';
 import type { CursorKeeper } from './cursor-keeper.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { Endpoint } from './endpoint.ts';
@@ -120,10 +120,10 @@ export class Subscribers {
     await Promise.all(lanes.map((lane) => lane.stop(deadline)));
   }
 
-  /** Takes down what is not active any more, or is to be built anew because its order is another one. */
+  /** Takes down what is not active any more, or is to be built anew because its order is another one, or what it wants. */
   async #retire(active: ReadonlyMap<string, Subscription>): Promise<void> {
     const ended = [...this.#endpoints].filter(
-      ([id, { subscription }]) => active.get(id)?.ordering !== subscription.ordering,
+      ([id, { subscription }]) => !isServedAlike(active.get(id), subscription),
     );
     if (ended.length === 0) return;
     for (const [id, endpoint] of ended) {
@@ -132,6 +132,9 @@ export class Subscribers {
     }
     // All at once: whoever waits for this, waits for the slowest and not for their sum.
     await stopAll(ended.flatMap(([id]) => this.#lanesOf(id)));
+    // What was passed over may be wanted now: what is settled behind it of the same row is to come again, not to stay before it.
+    for (const [id] of ended)
+      if (active.has(id)) for (const { lane } of this.#lanesOf(id)) lane.forgetAhead();
     await this.#it.keeper.flush(this.#it.signal);
     for (const owned of this.#it.partitions.values()) {
       for (const [id] of ended) owned.lanes.delete(id);

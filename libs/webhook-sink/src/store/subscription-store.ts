@@ -131,9 +131,17 @@ export class SubscriptionStore {
     });
   }
 
-  /** Replaces what `spec` holds, apart from origin and secrets. */
+  /**
+   * Replaces what `spec` holds, apart from origin and secrets. With other filters, what is settled beyond the cursors is
+   * forgotten: an event that is wanted now may stand before it.
+   */
   async update(id: string, spec: SubscriptionSpec): Promise<boolean> {
     return await this.#changing(async (sql) => {
+      await sql.query(
+        `UPDATE pgstream.webhook_cursor SET ahead = '' WHERE subscription_id = $1 AND EXISTS
+           (SELECT FROM pgstream.webhook_subscription WHERE id = $1 AND filters <> $2::jsonb)`,
+        [id, filtersJson(spec)],
+      );
       const { rows } = await sql.query(
         `UPDATE pgstream.webhook_subscription SET url = $2, description = $3, body_format = $4, filters = $5,
            ordering = $6, max_in_flight = $7, rate_per_second = $8, timeout_ms = $9, headers = $10, tls = $11,
