@@ -84,7 +84,10 @@ export class Sender {
   }
 
   /** @param onResult is called once and later, with nothing else on the stack. */
-  start({ url, headers, body, tls = null, timeoutMs }: Delivery, onResult: (result: SendResult) => void): void {
+  start(
+    { url, headers, body, tls = null, timeoutMs }: Delivery,
+    onResult: (result: SendResult) => void,
+  ): void {
     const startedAtMs = performance.now();
     const target = this.#isClosed ? 'stopped' : this.#targetOf(url);
     if (typeof target === 'string') {
