@@ -1,5 +1,4 @@
 import type { Buffer } from 'node:buffer';
-import { formatLsn } from '@pgstream/wal-event';
 import type { LogEvent } from '../deliver/log-event.ts';
 import type { Subscription } from '../subscription.ts';
 import { CONTENT_TYPES } from './bodies.ts';
@@ -60,7 +59,7 @@ export function requestHeaders(
     'idempotency-key',
     id,
     'x-pgstream-lsn',
-    formatLsn(event.record.lsn),
+    event.lsn,
   ];
   if (secrets.length > 0) headers.push('webhook-signature', sign({ id, timestampS, body }, secrets));
   return headers;
