@@ -10,9 +10,8 @@ import { within } from './deliver/patiently.ts';
 import { Subscribers } from './deliver/subscribers.ts';
 import { contextOf, type WebhookSinkOptions } from './options.ts';
 
-/** How long a write waits for one lane that has no room, as long as it gets on. */
-const MAX_ROOM_WAIT_MS = 2_000;
-const ROOM_CHECK_MS = 100;
+/** How long a write waits for one lane that has no room, as long as it gets on, and how often it looks. */
+const [MAX_ROOM_WAIT_MS, ROOM_CHECK_MS] = [2_000, 100];
 /** What a rebalance waits for requests under way. */
 const REVOKE_TIMEOUT_MS = 5_000;
 /** And for the store to take the cursors. */
@@ -110,8 +109,14 @@ export class WebhookSink implements Sink {
     owned.liveNext = Math.max(owned.liveNext, endOffset);
     for (let i = 0; i < batch.count; i++) {
       const takers = this.#takersOf(owned, batch, i);
+      if (takers === undefined) continue;
+      const { event, lanes } = takers;
+      // Where all have room, which is mostly, nothing is waited for; now and then, so that they begin to send.
+      const isAtOnce = i % 64 !== 0 && lanes.every((lane) => lane.isAttached && lane.hasRoom);
+      if (isAtOnce) for (const lane of lanes) lane.offer(event);
       // oxlint-disable-next-line no-await-in-loop -- one record after the other is the order
-      if (takers !== undefined) await this.#offer(takers.event, takers.lanes, signal);
+      else await this.#offer(event, lanes, signal);
+      event.ready(lanes.map(({ endpoint }) => endpoint.subscription.format));
     }
     for (const lane of owned.attached) lane.lane.pass(endOffset);
     owned.opened(endOffset, outcome);
@@ -195,18 +200,15 @@ export class WebhookSink implements Sink {
     const offset = offsetAt(batch, index);
     const table = batch.tables[index];
     const isMessage = batch.actions[index] === ACTION.message;
-    const maybe = owned.attached.filter(({ lane, endpoint }) => {
-      if (offset < lane.offered) return false;
-      return isMessage || table === undefined || endpoint.matcher.mayMatch(table);
-    });
+    const mayMatch = ({ endpoint }: SubscriptionLane) =>
+      isMessage || table === undefined || endpoint.matcher.mayMatch(table);
+    const maybe = owned.attached.filter((one) => offset >= one.lane.offered && mayMatch(one));
     if (maybe.length === 0) return undefined;
     const at = { offset, commitTimeMs: batch.commitTimesMs[index] ?? 0, origin: this.#context.topic };
     const event = new LogEvent(at, Buffer.from(valueAt(batch, index)), this.#context.budget);
-    const { isRepeated } = this.#context;
-    const lanes = maybe.filter(
-      ({ id, endpoint }) =>
-        endpoint.matcher.matches(event.record) && isRepeated?.(id, offset, event.record) !== true,
-    );
+    const { record } = event;
+    const isNew = (id: string) => this.#context.isRepeated?.(id, offset, record) !== true;
+    const lanes = maybe.filter(({ id, endpoint }) => endpoint.matcher.matches(record) && isNew(id));
     return lanes.length === 0 ? undefined : { event, lanes };
   }
 
@@ -268,8 +270,8 @@ export class WebhookSink implements Sink {
   }
 }
 
-function offsetAt({ offsets }: RecordBatch, index: number): number {
-  const offset = offsets?.[index];
+function offsetAt(batch: RecordBatch, index: number): number {
+  const offset = batch.offsets?.[index];
   if (offset === undefined) throw new TypeError('webhooks need a source whose records have offsets');
   return offset;
 }

@@ -34,13 +34,15 @@ export function webhookObserver(
   keptBytes: () => number = () => 0,
 ): WebhookObserver {
   const metrics = createMetrics(WEBHOOK_METRICS, context.registry);
+  const attempts = new AttemptCounts(metrics.pgstream_webhook_attempts_total);
   context.onScrape(() => {
+    attempts.flush();
     sample(metrics, sink());
     metrics.pgstream_webhook_kept_bytes.set(keptBytes());
   });
   return {
     attempted: (subscription, outcome, durationMs) => {
-      metrics.pgstream_webhook_attempts_total.inc({ subscription, outcome });
+      attempts.count(subscription, outcome);
       metrics.pgstream_webhook_attempt_seconds.observe(durationMs / 1000);
     },
     delivered: (_subscription, sinceCommitMs) =>
@@ -57,6 +59,35 @@ export function webhookObserver(
       context.log[level]({ event, ...facts }, NOTICES[event]);
     },
   };
+}
+
+type Outcome = 'delivered' | 'endpoint' | 'event';
+
+/** Attempts between two scrapes: the library looks up and checks labels for each that it is told. */
+class AttemptCounts {
+  readonly #counter: WebhookMetrics['pgstream_webhook_attempts_total'];
+  readonly #counts = new Map<string, Record<Outcome, number>>();
+
+  constructor(counter: WebhookMetrics['pgstream_webhook_attempts_total']) {
+    this.#counter = counter;
+  }
+
+  count(subscription: string, outcome: Outcome): void {
+    let counts = this.#counts.get(subscription);
+    if (counts === undefined) {
+      this.#counts.set(subscription, (counts = { delivered: 0, endpoint: 0, event: 0 }));
+    }
+    counts[outcome]++;
+  }
+
+  flush(): void {
+    for (const [subscription, { delivered, endpoint, event }] of this.#counts) {
+      if (delivered > 0) this.#counter.inc({ subscription, outcome: 'delivered' }, delivered);
+      if (endpoint > 0) this.#counter.inc({ subscription, outcome: 'endpoint' }, endpoint);
+      if (event > 0) this.#counter.inc({ subscription, outcome: 'event' }, event);
+    }
+    this.#counts.clear();
+  }
 }
 
 type WebhookMetrics = ReturnType<typeof createMetrics<typeof WEBHOOK_METRICS>>;

@@ -138,7 +138,7 @@ export class Endpoint {
       this.#sources.delete(source);
       this.#sources.add(source);
       this.#inFlight++;
-      void this.#sendFrom(source);
+      this.#sendFrom(source);
     }
   }
 
@@ -156,24 +156,17 @@ export class Endpoint {
     return this.#inFlight < (state === 'half-open' ? 1 : this.#subscription.maxInFlight);
   }
 
-  async #sendFrom(source: OutgoingSource): Promise<void> {
-    let answered: (() => void) | undefined;
-    try {
-      const taken = source.takeOutgoing();
-      const outgoing = taken instanceof Promise ? await taken : taken;
-      if (outgoing === undefined) return;
-      const result = await this.#send(outgoing, source.partition);
-      this.#judge(result);
-      answered = () => outgoing.answered(result);
-    } finally {
-      this.#inFlight--;
-      this.#options.slots.giveBack();
-      answered?.();
-      this.wake();
-    }
+  #sendFrom(source: OutgoingSource): void {
+    const { partition } = source;
+    const taken = source.takeOutgoing();
+    if (taken instanceof Promise) void taken.then((outgoing) => this.#send(outgoing, partition));
+    else this.#send(taken, partition);
   }
 
-  async #send({ event, attempt }: Outgoing, partition: number): Promise<SendResult> {
+  /** Callbacks and no promises from here to the answer: this is once for each delivery. */
+  #send(outgoing: Outgoing | undefined, partition: number): void {
+    if (outgoing === undefined) return this.#free();
+    const { event, attempt } = outgoing;
     const subscription = this.#subscription;
     const { url, timeoutMs, format, tls } = subscription;
     const body = event.body(format);
@@ -182,13 +175,31 @@ export class Endpoint {
       subscription,
     );
     failpoint?.('webhook.sending');
-    const result = await this.#options.sender.send({ url, headers, body, tls, timeoutMs });
-    failpoint?.('webhook.answered');
+    this.#options.sender.start({ url, headers, body, tls, timeoutMs }, (result) => {
+      failpoint?.('webhook.answered');
+      this.#tell(outgoing, { subscriptionId: subscription.id, partition, result });
+      this.#judge(result);
+      this.#free(outgoing, result);
+    });
+  }
+
+  /** The place in flight is free before what becomes of the event is decided. */
+  #free(outgoing?: Outgoing, result?: SendResult): void {
+    this.#inFlight--;
+    this.#options.slots.giveBack();
+    if (result !== undefined) outgoing?.answered(result);
+    this.wake();
+  }
+
+  #tell(
+    { event, attempt }: Outgoing,
+    { subscriptionId, partition, result }: { subscriptionId: string; partition: number; result: SendResult },
+  ): void {
     const { observer, onAttempted } = this.#options;
     const { status, reason, durationMs, fault } = result;
     const outcome = fault === 'none' ? 'delivered' : fault;
-    const { id: subscriptionId } = subscription;
-    const { offset, id: eventId } = event;
+    const { offset, id: eventId, commitTimeMs } = event;
+    const atMs = Date.now();
     observer.attempted?.(subscriptionId, outcome, durationMs);
     onAttempted({
       subscriptionId,
@@ -200,13 +211,10 @@ export class Endpoint {
       status,
       reason,
       durationMs,
-      atMs: Date.now(),
+      atMs,
     });
-    if (result.isDelivered && event.commitTimeMs > 0) {
-      observer.delivered?.(subscription.id, Date.now() - event.commitTimeMs);
-    }
-    if (attempt > 1) observer.retried?.(subscription.id);
-    return result;
+    if (result.isDelivered && commitTimeMs > 0) observer.delivered?.(subscriptionId, atMs - commitTimeMs);
+    if (attempt > 1) observer.retried?.(subscriptionId);
   }
 
   #judge(result: SendResult): void {

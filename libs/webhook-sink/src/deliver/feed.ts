@@ -93,6 +93,7 @@ async function offerAll(options: FeedOptions, { batch }: LogChunk): Promise<bool
     while (!target.hasRoom && !isOver(target)) await target.progress(ROOM_CHECK_MS);
     if (isOver(target)) return false;
     target.offer(event);
+    event.ready([target.endpoint.subscription.format]);
   }
   return !isOver(target);
 }

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import {
   decodeRecord,
   eventId,
+  formatLsn,
   RecordReader,
   type ChangeRecord,
   type RecordColumn,
@@ -44,9 +45,13 @@ export class LogEvent {
   readonly commitTimeMs: number;
   readonly #budget: EventBudget;
   readonly #origin: string;
-  readonly #bodies = new Map<BodyFormat, Buffer>();
+  #format: BodyFormat | undefined;
+  #body: Buffer | undefined;
+  /** In other formats than the first that was asked for. */
+  #others: Map<BodyFormat, Buffer> | undefined;
   #record: ChangeRecord | undefined;
   #id: string | undefined;
+  #lsn: string | undefined;
   #holders = 0;
   #bytes: number;
 
@@ -66,6 +71,7 @@ export class LogEvent {
     this.#bytes = value.length;
   }
 
+  /** Read anew where it was let go of: see {@link ready}. */
   get record(): ChangeRecord {
     return (this.#record ??= decodeRecord(this.value, READER));
   }
@@ -83,18 +89,36 @@ export class LogEvent {
     return this.#id;
   }
 
+  get lsn(): string {
+    return (this.#lsn ??= formatLsn(this.record.lsn));
+  }
+
   /** Made once for each format. */
   body(format: BodyFormat): Buffer {
-    const known = this.#bodies.get(format);
+    if (this.#format === format && this.#body !== undefined) return this.#body;
+    const known = this.#others?.get(format);
     if (known !== undefined) return known;
-    const body = bodyOf(
-      { value: this.value, record: this.record, id: this.id, origin: this.#origin },
-      format,
-    );
-    this.#bodies.set(format, body);
+    const { value, record, id } = this;
+    const body = bodyOf({ value, record, id, origin: this.#origin }, format);
+    if (this.#body === undefined) {
+      this.#format = format;
+      this.#body = body;
+    } else {
+      (this.#others ??= new Map()).set(format, body);
+    }
     this.#bytes += body.length;
     if (this.#holders > 0) this.#budget.add(body.length);
     return body;
+  }
+
+  /**
+   * Makes what sending it in these formats takes, and lets go of the record: of all that waits to be sent, and is thus moved
+   * by the garbage collector, the many small objects of records were most.
+   */
+  ready(formats: readonly BodyFormat[]): void {
+    for (const format of formats) this.body(format);
+    this.#lsn = this.lsn;
+    this.#record = undefined;
   }
 
   hold(): void {

@@ -1,5 +1,6 @@
 import type { Buffer } from 'node:buffer';
 import type { Dispatcher } from 'undici';
+import type { Timed } from './deadlines.ts';
 
 /** So much of an answer is read, so that the connection can be used again; longer ones cost the connection. */
 const MAX_ANSWER_BYTES = 16 * 1024;
@@ -14,45 +15,50 @@ export class LateError extends Error {
   override readonly name = 'LateError';
 }
 
-/**
- * One request and its answer, of which no more than a little is read: without a stream, an iterator and an abort signal,
- * which together cost as much as the request does. Its time runs from {@link over} on, also while it waits for a socket.
- */
-export class Exchange implements Dispatcher.DispatchHandler {
-  readonly #timeoutMs: number;
-  #controller: Dispatcher.DispatchController | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #request: Dispatcher.DispatchOptions | undefined;
-  #answer: Answer | undefined;
-  #bytes = 0;
-  #fault: Error | undefined;
-  #isEnded = false;
-  #resolve: (answer: Answer) => void = () => {};
-  #reject: (cause: Error) => void = () => {};
+export interface ExchangeOptions {
+  readonly request: Dispatcher.DispatchOptions;
+  readonly startedAtMs: number;
+  readonly timeoutMs: number;
+  /** Called once, from within what undici calls: it must not throw, and had better be short. */
+  readonly onEnd: (exchange: Exchange) => void;
+}
 
-  constructor(timeoutMs: number) {
-    this.#timeoutMs = timeoutMs;
+/**
+ * One request and its answer, of which no more than a little is read: without a stream, an iterator, a promise, a timer
+ * and an abort signal, which together cost as much as the request does. Its time runs also while it waits for a socket.
+ */
+export class Exchange implements Dispatcher.DispatchHandler, Timed {
+  readonly startedAtMs: number;
+  readonly timeoutMs: number;
+  /** What it ended with: an answer, or else a fault. */
+  answer: Answer | undefined;
+  fault: Error | undefined;
+  readonly #request: Dispatcher.DispatchOptions;
+  readonly #onEnd: ExchangeOptions['onEnd'];
+  #controller: Dispatcher.DispatchController | undefined;
+  #bytes = 0;
+  #isEnded = false;
+
+  constructor({ request, startedAtMs, timeoutMs, onEnd }: ExchangeOptions) {
+    this.startedAtMs = startedAtMs;
+    this.timeoutMs = timeoutMs;
+    this.#request = request;
+    this.#onEnd = onEnd;
   }
 
-  /** @throws LateError, and what the connection failed with. */
-  over(agent: Dispatcher, request: Dispatcher.DispatchOptions): Promise<Answer> {
-    return new Promise<Answer>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-      this.#request = request;
-      this.#timer = setTimeout(
-        () => this.abort(new LateError(`no answer within ${this.#timeoutMs} ms`)),
-        this.#timeoutMs,
-      );
-      agent.dispatch(request, this);
-    });
+  over(agent: Dispatcher): void {
+    agent.dispatch(this.#request, this);
+  }
+
+  expire(): void {
+    this.abort(new LateError(`no answer within ${this.timeoutMs} ms`));
   }
 
   /** Ends it without an answer, and its connection with it. */
   abort(fault: Error): void {
-    this.#fault ??= fault;
+    if (this.#isEnded) return;
     // While it waits for a socket, nothing but its turn takes it from the queue: what it holds is let go of.
-    if (this.#controller === undefined && this.#request !== undefined) this.#request.body = null;
+    if (this.#controller === undefined) this.#request.body = null;
     this.#failed(fault);
     this.#controller?.abort(fault);
   }
@@ -60,12 +66,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     // It came to its end while it waited for a socket: nothing of it is written.
-    if (this.#fault !== undefined) controller.abort(this.#fault);
+    if (this.fault !== undefined) controller.abort(this.fault);
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Answer['headers']): void {
     // 1xx: the answer is yet to come.
-    if (status >= 200) this.#answer = { status, headers };
+    if (status >= 200) this.answer = { status, headers };
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -76,9 +82,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    const answer = this.#answer;
-    if (answer === undefined) return this.#failed(new Error('an end without an answer'));
-    if (this.#ended()) this.#resolve(answer);
+    if (this.answer === undefined) this.#failed(new Error('an end without an answer'));
+    else this.#end();
   }
 
   onResponseError(_: Dispatcher.DispatchController, fault: Error): void {
@@ -86,14 +91,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #failed(fault: Error): void {
-    if (this.#ended()) this.#reject(fault);
+    if (this.#isEnded) return;
+    this.fault = fault;
+    this.#end();
   }
 
-  /** False when it had ended before. */
-  #ended(): boolean {
-    if (this.#isEnded) return false;
+  #end(): void {
+    if (this.#isEnded) return;
     this.#isEnded = true;
-    clearTimeout(this.#timer);
-    return true;
+    this.#onEnd(this);
   }
 }

@@ -49,7 +49,7 @@ function senderOf(answers: readonly (readonly string[])[] = [], allow: readonly 
   });
   const sender = new Sender({ guard });
   const to = async (url: string) =>
-    await sender.send({ url, headers: {}, body: Buffer.from('{}'), timeoutMs: TIMEOUT_MS });
+    await sender.send({ url, headers: [], body: Buffer.from('{}'), timeoutMs: TIMEOUT_MS });
   return { guard, to, asked: () => asked, [Symbol.asyncDispose]: () => sender.close() };
 }
 

@@ -66,7 +66,7 @@ beforeEach(() => {
 afterEach(() => sender.close());
 
 async function sent(url: string): Promise<SendResult> {
-  return await sender.send({ url, headers: {}, body: Buffer.from('{}'), timeoutMs: TIMEOUT_MS });
+  return await sender.send({ url, headers: [], body: Buffer.from('{}'), timeoutMs: TIMEOUT_MS });
 }
 
 /** Goes on for as long as the other side takes it. */
@@ -267,7 +267,7 @@ test('an attempt that waits for a socket ends in time too, and nothing of it is 
   try {
     const results = await Promise.all(
       Array.from({ length: 4 }, () =>
-        narrow.send({ url: receiver.url, headers: {}, body: Buffer.from('{}'), timeoutMs: TIMEOUT_MS }),
+        narrow.send({ url: receiver.url, headers: [], body: Buffer.from('{}'), timeoutMs: TIMEOUT_MS }),
       ),
     );
     for (const { reason, durationMs } of results) {
@@ -287,7 +287,7 @@ test('a thousand receivers that hang leave nothing behind', async () => {
   for (let round = 0; round < 5; round++) {
     const results = await Promise.all(
       Array.from({ length: 200 }, () =>
-        sender.send({ url: receiver.url, headers: {}, body: Buffer.alloc(KIB), timeoutMs: 100 }),
+        sender.send({ url: receiver.url, headers: [], body: Buffer.alloc(KIB), timeoutMs: 100 }),
       ),
     );
     expect(results.every(({ isDelivered }) => !isDelivered)).toBe(true);

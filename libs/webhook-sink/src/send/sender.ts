@@ -2,12 +2,14 @@ import type { Buffer } from 'node:buffer';
 import { codeOf } from '@pgstream/failure';
 import type { AddressGuard } from './address-guard.ts';
 import { Agents } from './agents.ts';
+import { Deadlines } from './deadlines.ts';
 import { Exchange, LateError, type Answer } from './exchange.ts';
 import type { ReceiverTls } from './receiver-tls.ts';
 
 export interface Delivery {
   readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
+  /** Names and values, turn and turn about. */
+  readonly headers: string[];
   readonly body: Buffer;
   /** Of the receiver; default the public authorities, and no certificate of ours. */
   readonly tls?: ReceiverTls | null;
@@ -47,6 +49,7 @@ interface Target {
 }
 
 const MAX_TARGETS = 10_000;
+const SOON = Promise.resolve();
 const EMPTY = { origin: '', pathname: '', search: '' };
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Refused for now, by whoever stands in front of the endpoint too. */
@@ -56,7 +59,7 @@ const BUSY = new Set([408, 425, 429, 502, 503, 504]);
 export class Sender {
   readonly #guard: AddressGuard;
   readonly #agents: Agents;
-  readonly #underWay = new Set<Exchange>();
+  readonly #underWay = new Deadlines<Exchange>();
   /** Of the URLs that were sent to last. */
   readonly #targets = new Map<string, Target | string>();
   #isClosed = false;
@@ -76,29 +79,46 @@ export class Sender {
   }
 
   /** Never rejects. */
-  async send({ url, headers, body, tls = null, timeoutMs }: Delivery): Promise<SendResult> {
-    const startedAt = performance.now();
-    const since = () => performance.now() - startedAt;
-    const target = this.#targetOf(url);
-    if (typeof target === 'string') return failed(target, since());
-    if (this.#isClosed) return failed('stopped', since());
-    const exchange = new Exchange(timeoutMs);
-    this.#underWay.add(exchange);
-    try {
-      const answer = await exchange.over(this.#agents.of(tls), { ...target, method: 'POST', headers, body });
-      return judged(answer, since());
-    } catch (cause) {
-      return failed(cause instanceof LateError ? cause.message : reasonOf(cause), since());
-    } finally {
-      this.#underWay.delete(exchange);
+  async send(delivery: Delivery): Promise<SendResult> {
+    return await new Promise<SendResult>((resolve) => this.start(delivery, resolve));
+  }
+
+  /** @param onResult is called once and later, with nothing else on the stack. */
+  start(
+    { url, headers, body, tls = null, timeoutMs }: Delivery,
+    onResult: (result: SendResult) => void,
+  ): void {
+    const startedAtMs = performance.now();
+    const target = this.#isClosed ? 'stopped' : this.#targetOf(url);
+    if (typeof target === 'string') {
+      return this.#tellSoon(() => onResult(failed(target, performance.now() - startedAtMs)));
     }
+    const { origin, path } = target;
+    const exchange = new Exchange({
+      request: { origin, path, method: 'POST', headers, body },
+      startedAtMs,
+      timeoutMs,
+      onEnd: (ended) => {
+        this.#underWay.delete(ended);
+        this.#tellSoon(() => onResult(resultOf(ended)));
+      },
+    });
+    this.#underWay.add(exchange);
+    exchange.over(this.#agents.of(tls));
   }
 
   /** Requests under way end without an answer. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const exchange of this.#underWay) exchange.abort(new Error('stopped'));
+    for (const exchange of this.#underWay.all()) exchange.abort(new Error('stopped'));
+    this.#underWay.close();
     await this.#agents.destroy();
+  }
+
+  /** Not from within undici, which would take what is thrown for a fault of the request. */
+  #tellSoon(tell: () => void): void {
+    // Not queueMicrotask, which makes a resource for async_hooks of each.
+    void SOON.then(tell);
   }
 
   /** Where a URL leads, or why nothing is sent there. What its name resolves to is judged at each connection. */
@@ -111,6 +131,12 @@ export class Sender {
     this.#targets.set(url, target);
     return target;
   }
+}
+
+function resultOf({ answer, fault, startedAtMs }: Exchange): SendResult {
+  const durationMs = performance.now() - startedAtMs;
+  if (fault === undefined && answer !== undefined) return judged(answer, durationMs);
+  return failed(fault instanceof LateError ? fault.message : reasonOf(fault), durationMs);
 }
 
 function judged({ status, headers }: Answer, durationMs: number): SendResult {

@@ -52,7 +52,7 @@ function newSender() {
   const guard = new AddressGuard({ allow: ['127.0.0.0/8'], httpsOnly: true, setting: 'ALLOW' });
   const sender = new Sender({ guard });
   const to = async (url: string, tls: ReceiverTls | null) =>
-    await sender.send({ url, tls, headers: {}, body: Buffer.from('{}'), timeoutMs: 5_000 });
+    await sender.send({ url, tls, headers: [], body: Buffer.from('{}'), timeoutMs: 5_000 });
   return { to, [Symbol.asyncDispose]: () => sender.close() };
 }
 

@@ -1,5 +1,11 @@
 import { Buffer } from 'node:buffer';
-import { DDL_PREFIX, type ChangeRecord, type RecordColumn, type RecordValue } from '@pgstream/wal-event';
+import {
+  DDL_PREFIX,
+  formatLsn,
+  type ChangeRecord,
+  type RecordColumn,
+  type RecordValue,
+} from '@pgstream/wal-event';
 import type { BodyFormat, Operation } from '../subscription.ts';
 
 const DATA_HEAD = Buffer.from('{"Data":');
@@ -56,8 +62,11 @@ export function operationOf({ action, message }: ChangeRecord): Operation {
 
 /** `public.orders.update`, `public.ddl`, `message`: letters, digits, `_` and full stops only. */
 export function eventTypeOf(record: ChangeRecord): string {
-  const operation = operationOf(record);
-  const names = [schemaOf(record), record.table].filter((name) => name !== '');
+  return typeOf(schemaOf(record), record.table, operationOf(record));
+}
+
+function typeOf(schema: string, table: string, operation: Operation): string {
+  const names = [schema, table].filter((name) => name !== '');
   return [...names, operation].map((name) => name.replaceAll(/[^\p{L}\p{N}_]/gu, '_')).join('.');
 }
 
@@ -70,8 +79,8 @@ export function schemaOf({ schema, message }: ChangeRecord): string {
 }
 
 function standardBody({ record, id }: BodySource): string {
-  const type = JSON.stringify(eventTypeOf(record));
-  return `{"type":${type},"timestamp":${JSON.stringify(isoOf(record.timestamp))},"data":${dataText(record, id)}}`;
+  const words = wordsOf(record);
+  return `{"type":${words.type},"timestamp":${JSON.stringify(isoOf(record.timestamp))},"data":${dataText(record, id, words)}}`;
 }
 
 /** https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md */
@@ -84,37 +93,63 @@ function cloudEventBody({ record, id, origin }: BodySource): string {
     ...(record.timestamp === '' ? {} : { time: isoOf(record.timestamp) }),
     datacontenttype: 'application/json',
   };
-  return `${JSON.stringify(head).slice(0, -1)},"data":${dataText(record, id)}}`;
+  return `${JSON.stringify(head).slice(0, -1)},"data":${dataText(record, id, wordsOf(record))}}`;
 }
 
-function dataText(record: ChangeRecord, id: string): string {
-  const { table, lsn, xid, columns, identity, unchanged, message } = record;
+/** What bodies say alike for each operation on a table, as JSON. */
+interface Words {
+  readonly type: string;
+  readonly operation: string;
+}
+
+const MAX_WORDS = 10_000;
+const words = new Map<string, Words>();
+
+function wordsOf(record: ChangeRecord): Words {
   const operation = operationOf(record);
-  const head = JSON.stringify({ id, operation, schema: schemaOf(record), table, lsn: lsnText(lsn), xid });
-  const members = [
-    head.slice(1, -1),
-    ...(operation === 'ddl' ? [`"change":${jsonOr(message?.content ?? '')}`] : []),
-    ...(operation === 'message'
-      ? [`"prefix":${JSON.stringify(message?.prefix)},"content":${JSON.stringify(message?.content)}`]
-      : []),
-    ...(columns === null ? [] : [`"new":${rowText(columns)}`]),
-    ...(identity === null ? [] : [`"old":${rowText(identity)}`]),
-    ...(unchanged.length === 0 ? [] : [`"unchanged":${JSON.stringify(unchanged)}`]),
-  ];
-  return `{${members.join(',')}}`;
+  const { table } = record;
+  const schema = schemaOf(record);
+  const key = `${operation} ${schema}\0${table}`;
+  const known = words.get(key);
+  if (known !== undefined) return known;
+  const made = {
+    type: JSON.stringify(typeOf(schema, table, operation)),
+    operation: JSON.stringify({ operation, schema, table }).slice(1, -1),
+  };
+  // Bounded: a table that is met again is made anew.
+  if (words.size >= MAX_WORDS) words.clear();
+  words.set(key, made);
+  return made;
+}
+
+/** Texts are put together, without lists that are joined: this is once for each event. */
+function dataText(record: ChangeRecord, id: string, { operation }: Words): string {
+  const { action, lsn, xid, columns, identity, unchanged } = record;
+  let text = `{"id":${JSON.stringify(id)},${operation},"lsn":"${formatLsn(lsn)}","xid":${xid}`;
+  if (action === 'M') text += messageText(record);
+  if (columns !== null) text += `,"new":${rowText(columns)}`;
+  if (identity !== null) text += `,"old":${rowText(identity)}`;
+  if (unchanged.length > 0) text += `,"unchanged":${JSON.stringify(unchanged)}`;
+  return `${text}}`;
+}
+
+function messageText(record: ChangeRecord): string {
+  const { prefix, content } = record.message ?? { prefix: '', content: '' };
+  if (operationOf(record) === 'ddl') return `,"change":${jsonOr(content)}`;
+  return `,"prefix":${JSON.stringify(prefix)},"content":${JSON.stringify(content)}`;
 }
 
 function rowText(columns: readonly RecordColumn[]): string {
-  return `{${columns.map(({ name, value }) => `${JSON.stringify(name)}:${valueText(value)}`).join(',')}}`;
+  let text = '{';
+  for (const { name, value } of columns) {
+    text += `${text === '{' ? '' : ','}${JSON.stringify(name)}:${valueText(value)}`;
+  }
+  return `${text}}`;
 }
 
 /** Numbers keep every digit: they are never made JavaScript numbers. */
 function valueText(value: RecordValue): string {
   return typeof value === 'object' && value !== null ? value.raw : JSON.stringify(value);
-}
-
-function lsnText(lsn: bigint): string {
-  return `${(lsn >> 32n).toString(16).toUpperCase()}/${(lsn & 0xffff_ffffn).toString(16).toUpperCase()}`;
 }
 
 /** `2026-11-21 09:14:10.325235+00` as `2026-11-21T09:14:10.325235Z`. */

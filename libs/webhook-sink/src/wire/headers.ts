@@ -1,5 +1,4 @@
 import type { Buffer } from 'node:buffer';
-import { formatLsn } from '@pgstream/wal-event';
 import type { LogEvent } from '../deliver/log-event.ts';
 import type { Subscription } from '../subscription.ts';
 import { CONTENT_TYPES } from './bodies.ts';
@@ -36,21 +35,38 @@ export const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   'x-pgstream-lsn',
 ]);
 
+/** {@link sameHeaders}, by what a subscription was read as. */
+const known = new WeakMap<Subscription, readonly string[]>();
+
+/** Names and values, turn and turn about: undici takes them as they are. */
 export function requestHeaders(
   { event, body, attempt, nowMs, version }: Attempt,
-  { headers, secrets, format }: Subscription,
-): Record<string, string> {
+  subscription: Subscription,
+): string[] {
   const { id } = event;
+  const { secrets } = subscription;
   const timestampS = Math.floor(nowMs / 1000);
-  return {
-    ...headers,
-    'content-type': CONTENT_TYPES[format],
-    'user-agent': `pgstream/${version}`,
-    'webhook-id': id,
-    'webhook-timestamp': String(timestampS),
-    ...(secrets.length === 0 ? {} : { 'webhook-signature': sign({ id, timestampS, body }, secrets) }),
-    'webhook-attempt': String(attempt),
-    'idempotency-key': id,
-    'x-pgstream-lsn': formatLsn(event.record.lsn),
-  };
+  let same = known.get(subscription);
+  if (same === undefined) known.set(subscription, (same = sameHeaders(subscription, version)));
+  const headers = [
+    ...same,
+    'webhook-id',
+    id,
+    'webhook-timestamp',
+    String(timestampS),
+    'webhook-attempt',
+    String(attempt),
+    'idempotency-key',
+    id,
+    'x-pgstream-lsn',
+    event.lsn,
+  ];
+  if (secrets.length > 0) headers.push('webhook-signature', sign({ id, timestampS, body }, secrets));
+  return headers;
+}
+
+/** What all requests of a subscription have. Of its own headers, those with a name of ours are left out: ours are the ones that count. */
+export function sameHeaders({ headers, format }: Subscription, version: string): readonly string[] {
+  const own = Object.entries(headers).filter(([name]) => !RESERVED_HEADERS.has(name.toLowerCase()));
+  return [...own.flat(), 'content-type', CONTENT_TYPES[format], 'user-agent', `pgstream/${version}`];
 }
