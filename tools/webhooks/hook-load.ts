@@ -23,9 +23,12 @@ export interface HookLoadOptions {
   readonly random: Random;
   /** Between two rounds of events, each of one to eight. */
   readonly pauseMs: number;
+  /** Rows that the events are of; default 8, so that many wait for one another. */
+  readonly rowsPerPartition?: number | undefined;
 }
 
-const KEYS_PER_PARTITION = 8;
+const ROWS_PER_PARTITION = 8;
+const MAX_ROWS = 1_000_000;
 const MAX_BATCH = 8;
 
 /** Writes changes of rows into a topic that nobody else writes, and knows what it wrote. */
@@ -90,7 +93,8 @@ export class HookLoad {
   }
 
   #next(partition: number): SentEvent {
-    const key = partition * 1_000 + this.#options.random.int(0, KEYS_PER_PARTITION - 1);
+    const { random, rowsPerPartition = ROWS_PER_PARTITION } = this.#options;
+    const key = partition * MAX_ROWS + random.int(0, rowsPerPartition - 1);
     const version = (this.#versions.get(key) ?? 0) + 1;
     const offset = this.#offsets[partition] ?? 0;
     this.#versions.set(key, version);

@@ -34,12 +34,13 @@ const TEMPLATE = new TableTemplate({
   columns: [column],
 });
 
+const none = () => undefined;
+
 /** What the source makes of the bytes of its socket, read in these pieces. */
 function records(chunks: readonly Buffer[]): ChangeRecord[] {
   const out = new RecordBatchBuilder(64);
   const encoder = new RecordEncoder(1);
   encoder.begin({ commitLsn: 1n, commitTimeUs: 1, xid: 1 });
-  const none = () => undefined;
   const decoder = new PgoutputDecoder({
     begin: none,
     commit: none,
