@@ -55,7 +55,7 @@ export class HookWorld {
   private constructor(
     name: string,
     servers: HookServers,
-    pools: { sql: PostgresPool; admin: PostgresPool; random: Random },
+    pools: { sql: PostgresPool; admin: PostgresPool; random: Random; rowsPerPartition: number | undefined },
   ) {
     this.#name = name;
     this.sql = pools.sql;
@@ -72,15 +72,17 @@ export class HookWorld {
       partitions: 3,
       random: pools.random,
       pauseMs: 20,
+      rowsPerPartition: pools.rowsPerPartition,
     });
   }
 
-  static async open(servers: HookServers, random: Random): Promise<HookWorld> {
+  /** @param rowsPerPartition as {@link HookLoadOptions} has it */
+  static async open(servers: HookServers, random: Random, rowsPerPartition?: number): Promise<HookWorld> {
     const name = uniqueName('hooks');
     const admin = await openSql(servers.postgresUrl, 'hook-test');
     await admin.query(`CREATE DATABASE ${name}`);
     const sql = await openSql(urlOf(servers.postgresUrl, name), 'hook-test');
-    const world = new HookWorld(name, servers, { sql, admin, random });
+    const world = new HookWorld(name, servers, { sql, admin, random, rowsPerPartition });
     await world.load.open();
     return world;
   }

@@ -12,7 +12,7 @@ const WHAT: Readonly<Record<keyof Curves, string>> = {
   partitions: 'partitions',
 };
 
-const METHOD = `Every point is a slot of its own with narrow rows behind it, a hundred to a transaction; a producer with default settings drains 600,000 rows first, which
+const METHOD = `Every point is a slot of its own with narrow rows behind it, a hundred to a transaction; a producer with default settings drains 200,000 rows first, which
 touch every table, and only what follows counts. CPU is the operating system's for the whole process; how far it is, the broker is asked, which costs the producer
 nothing. Backlogs below a million rows are too short to be measured one by one: they are written while the producer is stopped (SIGSTOP), and up to fifty of them are
 drained one after the other. Of three rounds the median stands; of ten million rows there is one. Tables share one schema and one partition; for the partitions

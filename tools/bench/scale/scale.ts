@@ -26,7 +26,7 @@ export interface ScalePlan {
 export const FULL_PLAN: ScalePlan = {
   isQuick: false,
   rounds: 3,
-  warmUpRows: 600_000,
+  warmUpRows: 200_000,
   rows: [10_000, 100_000, 1_000_000, 10_000_000],
   burstsBelowRows: 1_000_000,
   pointRows: 1_000_000,

@@ -12,6 +12,8 @@ const IN_FLIGHT = 64;
 const BODY_BYTES = 280;
 const ROUNDS = 3;
 const BATCH = 1_000;
+/** In each partition: events of one row wait for one another, and few rows would not let so many be in flight. */
+const ROWS = 10_000;
 const PATIENCE_MS = 3_600_000;
 
 export interface Throughput {
@@ -47,7 +49,7 @@ export async function drained(
   endpoints: number,
   blackHoles = 0,
 ): Promise<number> {
-  const world = await HookWorld.open({ ...servers, settings: {} }, new Random(1));
+  const world = await HookWorld.open({ ...servers, settings: {} }, new Random(1), ROWS);
   try {
     await world.start('first');
     const healthy: Subscribed[] = [];
