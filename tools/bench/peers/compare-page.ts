@@ -3,7 +3,7 @@ import { committedRun, type RunFacts } from '../committed-run.ts';
 import { checkTable, table } from '../markdown.ts';
 import { NOISY } from './compare-checks.ts';
 import type { Drained } from './compare-drain.ts';
-import { comparisonTables } from './compare-table.ts';
+import { comparisonTables, limits, LIMITS_HEAD } from './compare-table.ts';
 
 /** What `npm run bench -- peers --json FILE` writes. */
 export interface CommittedComparison extends RunFacts {
@@ -39,6 +39,8 @@ function figures({ measuredOn, rounds, checks, drains, broken, machine }: Commit
     `Measured on ${measuredOn}, ${rounds} rounds, ${machine.cores} cores (${machine.cpu ?? 'unknown CPU'}), ${machine.memoryGb} GB, Node ${machine.node}:`,
     ...comparisonTables(drains).map(({ load, head, rows }) => table([load, ...head], rows)),
     checkTable(checks),
+    '**What bounds it.** A slot is sent by one process, the walsender, and so by one core. What PostgreSQL takes for a row while pgstream drains is what no consumer can be faster than; the rest of the machine is what PostgreSQL, the broker and pgstream share:',
+    table(LIMITS_HEAD, limits(drains)),
     ...(broken.length === 0 ? [] : [`Could not be run: ${broken.join('; ')}.`]),
   ];
 }

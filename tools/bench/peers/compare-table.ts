@@ -1,7 +1,7 @@
 import { figureOf, NOISY } from './compare-checks.ts';
 import type { Drained } from './compare-drain.ts';
 import type { LoadName } from './compare-load.ts';
-import { TUNED_DEBEZIUM } from './names.ts';
+import { PGSTREAM, TUNED_DEBEZIUM } from './names.ts';
 
 const HEAD = [
   'rows/s',
@@ -52,6 +52,41 @@ function rowOf(drains: readonly Drained[], which: Pick<Drained, 'system' | 'load
     `${(median((one) => one.noise) * 100).toFixed(0)} %`,
     `${noisy} of ${mine.length}`,
   ];
+}
+
+/** Why pgstream is not faster on each kind of WAL, ready to be printed. */
+export const LIMITS_HEAD = [
+  '',
+  'PostgreSQL, µs/row',
+  'rows/s that one core of it sends',
+  'x tuned',
+  'pgstream, of that',
+  'cores in use',
+];
+
+export function limits(drains: readonly Drained[]): string[][] {
+  return [...new Set(drains.map(({ load }) => load))].flatMap((load) => {
+    const of = (system: string, figure: (one: Drained) => number) =>
+      figureOf(drains, { system, load }, figure) ?? 0;
+    const tuned = of(TUNED_DEBEZIUM, (one) => one.rowsPerS);
+    const rate = of(PGSTREAM, (one) => one.rowsPerS);
+    const postgresUs = of(PGSTREAM, (one) => one.postgresCpuS);
+    const allUs = of(PGSTREAM, (one) => one.cpuS + one.postgresCpuS + one.brokerCpuS);
+    if (tuned === 0 || postgresUs === 0) return [];
+    const most = 1e6 / postgresUs;
+    const share = `${((rate / most) * 100).toFixed(0)} %`;
+    const cores = ((rate * allUs) / 1e6).toFixed(2);
+    return [
+      [
+        load,
+        postgresUs.toFixed(2),
+        Math.round(most).toLocaleString('en-US'),
+        (most / tuned).toFixed(2),
+        share,
+        cores,
+      ],
+    ];
+  });
 }
 
 /** The reference has no log, no broker and no memory that anybody looked at. */
