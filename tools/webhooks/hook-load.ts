@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { createKafka, type KafkaConnectionOptions } from '@pgstream/kafka-client';
+import { createKafka, createTopic, type KafkaConnectionOptions } from '@pgstream/kafka-client';
 import type { Random } from '@pgstream/test-kit';
 import { encodeRecord, eventId, type ChangeRecord, type Lsn, type RecordColumn } from '@pgstream/wal-event';
 
@@ -56,7 +56,7 @@ export class HookLoad {
   async open(): Promise<void> {
     const { topic, partitions: numPartitions } = this.#options;
     await Promise.all([this.#admin.connect(), this.#producer.connect()]);
-    await this.#admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
+    await createTopic(this.#admin, { topic, numPartitions });
   }
 
   start(): void {

@@ -1,5 +1,5 @@
 import type { Buffer } from 'node:buffer';
-import { createKafka } from '@pgstream/kafka-client';
+import { createKafka, createTopic } from '@pgstream/kafka-client';
 import { uniqueName, waitFor } from '@pgstream/test-kit';
 import {
   type DeadLetter,
@@ -60,10 +60,7 @@ export class TestTopic {
   static async create(partitions: number): Promise<TestTopic> {
     const topic = new TestTopic();
     await Promise.all([topic.#admin.connect(), topic.#producer.connect()]);
-    await topic.#admin.createTopics({
-      topics: [{ topic: topic.name, numPartitions: partitions }],
-      waitForLeaders: true,
-    });
+    await createTopic(topic.#admin, { topic: topic.name, numPartitions: partitions });
     return topic;
   }
 

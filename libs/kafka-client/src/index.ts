@@ -20,6 +20,7 @@ export {
   type IdempotentProducerOptions,
   type OutgoingBatch,
 } from './producer/idempotent-producer.ts';
+export { createTopic } from './topic/create-topic.ts';
 export { ensureTopic, type TopicFacts, type TopicOptions } from './topic/ensure-topic.ts';
 export { LogReader } from './topic/log-reader.ts';
 export { BatchConsumer, type BatchConsumerOptions, type PartitionEvents } from './consumer/batch-consumer.ts';

@@ -3,6 +3,7 @@ import {
   BatchConsumer,
   consumerLag,
   createKafka,
+  createTopic,
   describeGroup,
   LagReader,
   listGroups,
@@ -31,7 +32,7 @@ afterAll(async () => {
 beforeEach(async () => {
   topic = uniqueName('lag');
   groupId = `${topic}-group`;
-  await admin.createTopics({ topics: [{ topic, numPartitions: 3 }], waitForLeaders: true });
+  await createTopic(admin, { topic, numPartitions: 3 });
   producer = kafka.producer({ allowAutoTopicCreation: false });
   await producer.connect();
 });

@@ -1,4 +1,4 @@
-import { createKafka, KafkaDeadLetterStore, listDeadLetters } from '@pgstream/kafka-client';
+import { createKafka, createTopic, KafkaDeadLetterStore, listDeadLetters } from '@pgstream/kafka-client';
 import type { PipelineError } from '@pgstream/failure';
 import { uniqueName, waitFor } from '@pgstream/test-kit';
 import { DDL_PREFIX, type SchemaChange, type ShapeChange } from '@pgstream/wal-event';
@@ -65,7 +65,7 @@ describe('a start is refused', () => {
 
   test('when the topic holds records of something else', async () => {
     const topic = bench.topic();
-    await (await bench.admin()).createTopics({ topics: [{ topic, numPartitions: 4 }] });
+    await createTopic(await bench.admin(), { topic, numPartitions: 4 });
     const producer = createKafka(connection, () => undefined).producer();
     await producer.connect();
     await producer.send({ topic, messages: [{ value: '{"hello":1}' }] });
@@ -116,7 +116,7 @@ describe('an open sink that fails while nothing is written says so', () => {
     const admin = await bench.admin();
     await admin.deleteTopics({ topics: [topic] });
     await waitFor('the topic to be gone', async () => !(await admin.listTopics()).includes(topic));
-    await admin.createTopics({ topics: [{ topic, numPartitions: 4 }] });
+    await createTopic(admin, { topic, numPartitions: 4 });
     await waitFor('the failure', () => failures.length > 0);
     expect(failures).toMatchObject([{ code: 'KAFKA_TOPIC_REPLACED', exitCode: 78 }]);
   });

@@ -1,4 +1,4 @@
-import { createKafka, type KafkaConnectionOptions } from '@pgstream/kafka-client';
+import { createKafka, createTopic, type KafkaConnectionOptions } from '@pgstream/kafka-client';
 import { endpoints, uniqueName, waitFor } from '@pgstream/test-kit';
 import { encodeRecord, type ChangeRecord } from '@pgstream/wal-event';
 
@@ -19,8 +19,7 @@ export class OwnLog {
   static async create(partitions: number): Promise<OwnLog> {
     const log = new OwnLog();
     await Promise.all([log.#admin.connect(), log.#producer.connect()]);
-    const topics = [{ topic: log.name, numPartitions: partitions }];
-    await log.#admin.createTopics({ topics, waitForLeaders: true });
+    await createTopic(log.#admin, { topic: log.name, numPartitions: partitions });
     return log;
   }
 

@@ -1,3 +1,4 @@
+import { createTopic } from '@pgstream/kafka-client';
 import { readLog } from '@pgstream/test-kit';
 import type { Fault } from '../fault.ts';
 import { withAdmin } from '../kafka-admin.ts';
@@ -145,7 +146,7 @@ export const KAFKA_FAULTS: readonly Fault[] = [
       await withAdmin(scene, async (admin) => {
         await admin.deleteTopics({ topics: [topic] });
         await scene.until('the topic to be gone', async () => !(await admin.listTopics()).includes(topic));
-        await admin.createTopics({ topics: [{ topic, numPartitions: 6 }] });
+        await createTopic(admin, { topic, numPartitions: 6 });
       });
       await sql.query(`INSERT INTO ${scene.load.schemas[0]}.short_lived VALUES (500000, 1)`);
     },

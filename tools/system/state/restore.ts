@@ -1,4 +1,4 @@
-import { createKafka, type KafkaConnectionOptions } from '@pgstream/kafka-client';
+import { createKafka, createTopic, type KafkaConnectionOptions } from '@pgstream/kafka-client';
 import type { Queries } from '@pgstream/postgres-client';
 import { waitFor } from '@pgstream/test-kit';
 import type { CommittedOffset, IndexFixture, StateFixture, TopicRecord } from './fixture.ts';
@@ -30,7 +30,7 @@ export async function restoreTopic(
   const admin = kafka.admin();
   await admin.connect();
   const numPartitions = Math.max(...records.map(({ partition }) => partition)) + 1;
-  await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
+  await createTopic(admin, { topic, numPartitions });
   await admin.disconnect();
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
   await producer.connect();

@@ -6,6 +6,8 @@ import {
   type KafkaConnectionOptions,
   type KafkaLogLine,
 } from '../connection/kafka-connection.ts';
+import { createTopic } from './create-topic.ts';
+import { kafkaErrorType } from './error-type.ts';
 
 export interface TopicOptions {
   readonly topic: string;
@@ -92,10 +94,7 @@ async function create(admin: Admin, options: TopicOptions): Promise<boolean> {
   const { topic, partitions, replicationFactor } = options;
   const settings = { 'max.message.bytes': String(options.maxMessageBytes), ...options.settings };
   const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
-  return await admin.createTopics({
-    waitForLeaders: true,
-    topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries }],
-  });
+  return await createTopic(admin, { topic, numPartitions: partitions, replicationFactor, configEntries });
 }
 
 async function partitionCount(admin: Admin, topic: string): Promise<number> {
@@ -134,7 +133,7 @@ async function settingsOf(
     const entries = resources[0]?.configEntries ?? [];
     return new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
   } catch (cause) {
-    if (typeOf(cause).endsWith('AUTHORIZATION_FAILED')) return new Map();
+    if (kafkaErrorType(cause).endsWith('AUTHORIZATION_FAILED')) return new Map();
     throw cause;
   }
 }
@@ -142,7 +141,7 @@ async function settingsOf(
 /** A topic that is unknown here was seen or made just before: that broker has not heard of it yet, and time heals it. */
 function adminFailure(cause: unknown, topic: string): PipelineError {
   if (cause instanceof PipelineError) return cause;
-  const type = typeOf(cause);
+  const type = kafkaErrorType(cause);
   const detail = `Topic ${topic}: ${cause instanceof Error ? cause.message : String(cause)}.`;
   if (type.endsWith('AUTHORIZATION_FAILED') || isAuthentication(cause)) {
     return new PipelineError('KAFKA_AUTH_FAILED', { cause, detail });
@@ -159,13 +158,6 @@ function adminFailure(cause: unknown, topic: string): PipelineError {
 
 function missing(topic: string): PipelineError {
   return new PipelineError('KAFKA_TOPIC_MISSING', { detail: `Topic ${topic}.` });
-}
-
-/** kafkajs wraps the error that exhausted its retries. */
-function typeOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return '';
-  if ('type' in cause && typeof cause.type === 'string') return cause.type;
-  return cause.cause === undefined ? '' : typeOf(cause.cause);
 }
 
 function isAuthentication(cause: unknown): boolean {
