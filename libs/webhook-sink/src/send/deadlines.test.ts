@@ -1,6 +1,9 @@
 import { Deadlines, type Timed } from './deadlines.ts';
 
-class Step implements Timed {
+class Step implements Timed<Step> {
+  order: unknown = undefined;
+  earlier: Step | undefined = undefined;
+  later: Step | undefined = undefined;
   readonly startedAtMs = performance.now();
   readonly timeoutMs: number;
   expiredAfterMs: number[] = [];

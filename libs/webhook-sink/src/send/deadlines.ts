@@ -1,5 +1,7 @@
+import { LinkedOrder, type Linked } from '@pgstream/flow';
+
 /** Something that is under way and is to end in time. */
-export interface Timed {
+export interface Timed<T> extends Linked<T> {
   /** Ticks. */
   readonly startedAtMs: number;
   readonly timeoutMs: number;
@@ -8,20 +10,21 @@ export interface Timed {
 }
 
 /** Those with the same timeout, in the order of their beginning, which is that of their end. */
-interface Line<T> {
-  readonly under: Set<T>;
+interface Line<T extends Timed<T>> {
+  readonly under: LinkedOrder<T>;
   timer: NodeJS.Timeout | undefined;
 }
 
 /** What is under way, with one timer for all that have the same timeout: a timer for each costs more than the rest of it. */
-export class Deadlines<T extends Timed> {
+export class Deadlines<T extends Timed<T>> {
   readonly #lines = new Map<number, Line<T>>();
 
   add(one: T): void {
     const { timeoutMs } = one;
     let line = this.#lines.get(timeoutMs);
-    if (line === undefined) this.#lines.set(timeoutMs, (line = { under: new Set(), timer: undefined }));
-    line.under.add(one);
+    if (line === undefined)
+      this.#lines.set(timeoutMs, (line = { under: new LinkedOrder(), timer: undefined }));
+    line.under.append(one);
     if (line.timer === undefined) this.#arm(line, timeoutMs, timeoutMs);
   }
 
@@ -31,7 +34,7 @@ export class Deadlines<T extends Timed> {
   }
 
   all(): T[] {
-    return [...this.#lines.values()].flatMap(({ under }) => [...under]);
+    return [...this.#lines.values()].flatMap(({ under }) => under.all());
   }
 
   /** Nobody is told any more that their time is over. */
@@ -48,7 +51,7 @@ export class Deadlines<T extends Timed> {
 
   #look(line: Line<T>, timeoutMs: number): void {
     line.timer = undefined;
-    for (const one of line.under) {
+    for (let one = line.under.first; one !== undefined; one = line.under.first) {
       const leftMs = one.startedAtMs + timeoutMs - performance.now();
       if (leftMs > 0) return this.#arm(line, timeoutMs, leftMs);
       line.under.delete(one);

@@ -27,12 +27,15 @@ export interface ExchangeOptions {
  * One request and its answer, of which no more than a little is read: without a stream, an iterator, a promise, a timer
  * and an abort signal, which together cost as much as the request does. Its time runs also while it waits for a socket.
  */
-export class Exchange implements Dispatcher.DispatchHandler, Timed {
+export class Exchange implements Dispatcher.DispatchHandler, Timed<Exchange> {
   readonly startedAtMs: number;
   readonly timeoutMs: number;
   /** What it ended with: an answer, or else a fault. */
   answer: Answer | undefined;
   fault: Error | undefined;
+  order: unknown = undefined;
+  earlier: Exchange | undefined = undefined;
+  later: Exchange | undefined = undefined;
   readonly #request: Dispatcher.DispatchOptions;
   readonly #onEnd: ExchangeOptions['onEnd'];
   #controller: Dispatcher.DispatchController | undefined;

@@ -1,13 +1,12 @@
 import { Buffer } from 'node:buffer';
 import {
-  createHmac,
   createPrivateKey,
   createPublicKey,
-  createSecretKey,
   randomBytes,
   sign as signWith,
   type KeyObject,
 } from 'node:crypto';
+import { HmacSha256 } from './hmac.ts';
 
 /** `v1`: a secret that both sides know. `v1a`: a key pair, of which receivers know the public half. */
 export const SIGNATURE_SCHEMES = ['v1', 'v1a'] as const;
@@ -89,8 +88,8 @@ function signerOf(secret: string): Signer {
     return (head, body) =>
       `v1a,${signWith(null, Buffer.concat([Buffer.from(head), body]), key).toString('base64')}`;
   }
-  const key = createSecretKey(bytesOf(secret, SHARED) ?? Buffer.alloc(0));
-  return (head, body) => `v1,${createHmac('sha256', key).update(head).update(body).digest('base64')}`;
+  const hmac = new HmacSha256(bytesOf(secret, SHARED) ?? Buffer.alloc(0));
+  return (head, body) => `v1,${hmac.of(head, body)}`;
 }
 
 function keyPairFault(secret: string): string | undefined {
