@@ -1,8 +1,7 @@
 import { Buffer } from 'node:buffer';
-import { gunzipSync } from 'node:zlib';
 import { crc32c } from '@node-rs/crc32';
 import { PipelineError } from '@pgstream/failure';
-import { zstdDecompressSync } from '../protocol/zstd.ts';
+import { Unpacker } from './unpacker.ts';
 
 /** Offsets of the RecordBatch v2 header, https://kafka.apache.org/documentation/#recordbatch */
 const LENGTH = 8;
@@ -14,9 +13,6 @@ const BASE_TIMESTAMP = 27;
 const MAX_TIMESTAMP = 35;
 const COUNT = 57;
 const RECORDS = 61;
-
-/** A batch that unpacks to more than this is refused rather than allowed to exhaust the memory. */
-const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 
 /** The offset after the last whole batch of `records`, or -1 when there is none. Reads headers only. */
 export function nextOffsetOf(records: Buffer): number {
@@ -58,6 +54,7 @@ export class RecordSetReader {
   #left = 0;
   #at = 0;
   #headersAt = 0;
+  readonly #unpacker = new Unpacker();
 
   /** Starts over with `records`; records before `fromOffset`, which batches may carry in front, are passed. */
   open(records: Buffer, fromOffset: number): void {
@@ -140,7 +137,7 @@ export class RecordSetReader {
       this.#at = start;
       return;
     }
-    this.bytes = unpacked(codec, this.#records.subarray(start, end), this.#baseOffset);
+    this.bytes = this.#unpacker.unpack(codec, this.#records.subarray(start, end), this.#baseOffset);
     this.#at = 0;
   }
 
@@ -178,25 +175,6 @@ export class RecordSetReader {
     } while (byte >= 0x80);
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
-}
-
-function unpacked(codec: number, packed: Buffer, baseOffset: number): Buffer {
-  const options = { maxOutputLength: MAX_UNPACKED_BYTES };
-  try {
-    if (codec === 4) return zstdDecompressSync(packed, options);
-    if (codec === 1) return gunzipSync(packed, options);
-  } catch (cause) {
-    if (cause instanceof PipelineError) throw cause;
-    throw new PipelineError('KAFKA_RECORDS_CORRUPT', {
-      cause,
-      facts: { baseOffset, codec },
-      detail: `The batch at offset ${baseOffset} cannot be unpacked.`,
-    });
-  }
-  throw new PipelineError('KAFKA_CODEC_UNSUPPORTED', {
-    facts: { baseOffset, codec },
-    detail: `The batch at offset ${baseOffset} uses codec ${codec === 2 ? 'snappy' : codec === 3 ? 'lz4' : codec}.`,
-  });
 }
 
 function corrupt(what: string, baseOffset: number): PipelineError {

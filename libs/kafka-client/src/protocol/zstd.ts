@@ -36,7 +36,11 @@ export async function zstdCompress(body: Buffer): Promise<Buffer> {
   }
 }
 
-export function zstdDecompressSync(body: Buffer, options: { readonly maxOutputLength: number }): Buffer {
+/** @param options `chunkSize`: bytes that are made for the result at a time; what is longer is put together from several. */
+export function zstdDecompressSync(
+  body: Buffer,
+  options: { readonly maxOutputLength: number; readonly chunkSize?: number },
+): Buffer {
   requireZstd();
   return zlib.zstdDecompressSync(body, { chunkSize: OUTPUT_CHUNK_BYTES, ...options });
 }
