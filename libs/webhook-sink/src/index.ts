@@ -62,7 +62,8 @@ export { Slots } from './deliver/slots.ts';
 export type { LogChunk, LogSource } from './log-source.ts';
 export type { WebhookNotice, WebhookObserver } from './observer.ts';
 export type { WebhookSinkOptions } from './options.ts';
-export { WebhookSink, type LaneStatus } from './webhook-sink.ts';
+export { WebhookSink } from './webhook-sink.ts';
+export type { LaneStatus } from './deliver/lane-status.ts';
 export { DEFAULT_MAX_IN_FLIGHT } from './default-spec.ts';
 export type { WebhookApiOptions } from './api/api-options.ts';
 export type {

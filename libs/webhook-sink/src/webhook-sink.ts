@@ -3,6 +3,7 @@ import { failpoint } from '@pgstream/failure';
 import { ACTION, valueAt, type BatchOutcome, type RecordBatch, type Sink } from '@pgstream/wal-event';
 import { CursorKeeper } from './deliver/cursor-keeper.ts';
 import type { DeliveryContext } from './deliver/delivery-context.ts';
+import { statusOf, type LaneStatus } from './deliver/lane-status.ts';
 import { LogEvent } from './deliver/log-event.ts';
 import { OwnedPartition } from './deliver/owned-partition.ts';
 import type { SubscriptionLane } from './deliver/subscription-lane.ts';
@@ -16,22 +17,6 @@ const [MAX_ROOM_WAIT_MS, ROOM_CHECK_MS] = [2_000, 100];
 const REVOKE_TIMEOUT_MS = 5_000;
 /** And for the store to take the cursors. */
 const STORE_TIMEOUT_MS = 2_000;
-
-export interface LaneStatus {
-  readonly subscriptionId: string;
-  readonly partition: number;
-  readonly state: 'attached' | 'catching_up' | 'detached';
-  readonly circuit: 'closed' | 'open' | 'half-open';
-  /** Everything before it is settled. */
-  readonly cursor: number;
-  /** Offsets between its cursor and where the live reading has come to. */
-  readonly lagRecords: number;
-  /** Since the commit of its oldest unsettled event; 0 without one, `null` for one that waits in the log. */
-  readonly lagSeconds: number | null;
-  readonly windowBytes: number;
-  readonly unsettled: number;
-  readonly parked: number;
-}
 
 export interface StoredLane {
   /** Everything before it is settled, and the store knows. */
@@ -200,16 +185,26 @@ export class WebhookSink implements Sink {
     const offset = offsetAt(batch, index);
     const table = batch.tables[index];
     const isMessage = batch.actions[index] === ACTION.message;
-    const mayMatch = ({ endpoint }: SubscriptionLane) =>
-      isMessage || table === undefined || endpoint.matcher.mayMatch(table);
-    const maybe = owned.attached.filter((one) => offset >= one.lane.offered && mayMatch(one));
-    if (maybe.length === 0) return undefined;
+    const mayMatch = ({ isAttached, endpoint }: SubscriptionLane) =>
+      isAttached && (isMessage || table === undefined || endpoint.matcher.mayMatch(table));
+    // Loops, and an event for those only that may want it: this is once for each record.
+    let event: LogEvent | undefined;
+    const lanes: SubscriptionLane[] = [];
+    for (const one of owned.lanes.values()) {
+      if (offset < one.lane.offered || !mayMatch(one)) continue;
+      event ??= this.#eventOf(batch, index, offset);
+      if (this.#isWanted(one, event)) lanes.push(one);
+    }
+    return event === undefined || lanes.length === 0 ? undefined : { event, lanes };
+  }
+
+  #isWanted({ id, endpoint }: SubscriptionLane, { record, offset }: LogEvent): boolean {
+    return endpoint.matcher.matches(record) && this.#context.isRepeated?.(id, offset, record) !== true;
+  }
+
+  #eventOf(batch: RecordBatch, index: number, offset: number): LogEvent {
     const at = { offset, commitTimeMs: batch.commitTimesMs[index] ?? 0, origin: this.#context.topic };
-    const event = new LogEvent(at, Buffer.from(valueAt(batch, index)), this.#context.budget);
-    const { record } = event;
-    const isNew = (id: string) => this.#context.isRepeated?.(id, offset, record) !== true;
-    const lanes = maybe.filter(({ id, endpoint }) => endpoint.matcher.matches(record) && isNew(id));
-    return lanes.length === 0 ? undefined : { event, lanes };
+    return new LogEvent(at, Buffer.from(valueAt(batch, index)), this.#context.budget);
   }
 
   async #offer(event: LogEvent, lanes: readonly SubscriptionLane[], signal: AbortSignal): Promise<void> {
@@ -274,26 +269,4 @@ function offsetAt(batch: RecordBatch, index: number): number {
   const offset = batch.offsets?.[index];
   if (offset === undefined) throw new TypeError('webhooks need a source whose records have offsets');
   return offset;
-}
-
-function statusOf(lane: SubscriptionLane, { liveNext }: OwnedPartition): LaneStatus {
-  const { cursor, oldestCommitMs, bytes, unsettled } = lane.lane;
-  const lagRecords = Math.max(0, liveNext - cursor);
-  const isWaitingInLog = oldestCommitMs === undefined && lagRecords > 0 && !lane.isAttached;
-  return {
-    subscriptionId: lane.id,
-    partition: lane.partition,
-    state: lane.state,
-    circuit: lane.endpoint.circuitState,
-    cursor,
-    lagRecords,
-    lagSeconds: isWaitingInLog ? null : sinceSeconds(oldestCommitMs),
-    windowBytes: bytes,
-    unsettled,
-    parked: lane.parked.size,
-  };
-}
-
-function sinceSeconds(commitMs: number | undefined): number {
-  return commitMs === undefined || commitMs === 0 ? 0 : Math.max(0, Date.now() - commitMs) / 1000;
 }

@@ -6,7 +6,7 @@ import type { CursorStore } from '../store/cursor-store.ts';
 import type { RequestStore } from '../store/request-store.ts';
 import type { RetryStore } from '../store/retry-store.ts';
 import type { SubscriptionStore } from '../store/subscription-store.ts';
-import type { LaneStatus } from '../webhook-sink.ts';
+import type { LaneStatus } from '../deliver/lane-status.ts';
 
 export interface WebhookApiOptions {
   /** `host:port`; `:port` is every interface; port 0 is any free port. */

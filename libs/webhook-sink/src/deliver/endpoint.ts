@@ -49,7 +49,9 @@ const SOON = Promise.resolve();
 export class Endpoint {
   readonly #options: EndpointOptions;
   readonly #circuit: Circuit;
-  readonly #sources = new Set<OutgoingSource>();
+  readonly #sources: OutgoingSource[] = [];
+  /** Of the source that is looked at first. */
+  #turn = 0;
   #subscription: Subscription;
   #matcher: Matcher;
   #bucket: TokenBucket | undefined;
@@ -88,11 +90,14 @@ export class Endpoint {
   }
 
   add(source: OutgoingSource): void {
-    this.#sources.add(source);
+    this.#sources.push(source);
   }
 
   remove(source: OutgoingSource): void {
-    this.#sources.delete(source);
+    const at = this.#sources.indexOf(source);
+    if (at < 0) return;
+    this.#sources.splice(at, 1);
+    if (at < this.#turn) this.#turn--;
   }
 
   /** Starts nothing from now on; what is under way ends by itself. */
@@ -122,29 +127,36 @@ export class Endpoint {
 
   readonly #wakeUp = (): void => {
     this.#isPumping = false;
-    for (const wake of this.#waiters) wake();
-    this.#waiters.clear();
+    if (this.#waiters.size > 0) {
+      for (const wake of this.#waiters) wake();
+      this.#waiters.clear();
+    }
     this.#pump();
   };
 
   #pump(): void {
     while (!this.#isStopped && this.#maySend()) {
-      const source = this.#nextSource();
+      const at = this.#nextSource();
+      const source = this.#sources[at];
       if (source === undefined) return;
       const waitMs = this.#bucket?.take(performance.now()) ?? 0;
       if (waitMs > 0) return this.#wakeAt(performance.now() + waitMs);
       if (!this.#options.slots.take(() => this.wake())) return;
-      // Turn and turn about: the one that was served goes to the end.
-      this.#sources.delete(source);
-      this.#sources.add(source);
+      // Turn and turn about: the one that was served is looked at last.
+      this.#turn = at + 1;
       this.#inFlight++;
       this.#sendFrom(source);
     }
   }
 
-  #nextSource(): OutgoingSource | undefined {
-    for (const source of this.#sources) if (source.hasOutgoing) return source;
-    return undefined;
+  /** The number of the next one that has something, or -1. */
+  #nextSource(): number {
+    const { length } = this.#sources;
+    for (let i = 0; i < length; i++) {
+      const at = (this.#turn + i) % length;
+      if (this.#sources[at]?.hasOutgoing === true) return at;
+    }
+    return -1;
   }
 
   #maySend(): boolean {

@@ -1,3 +1,4 @@
+import type { Linked } from '@pgstream/flow';
 import type { Ordering } from '../subscription.ts';
 import type { LogEvent } from './log-event.ts';
 
@@ -30,7 +31,7 @@ export interface LanePlace {
 }
 
 /** One event on its way to one subscription. */
-export interface LaneEvent {
+export interface LaneEvent extends Linked<LaneEvent> {
   readonly event: LogEvent;
   readonly keys: readonly string[];
   readonly isBarrier: boolean;

@@ -1,3 +1,4 @@
+import { Fifo, LinkedOrder } from '@pgstream/flow';
 import type { Failing, LaneEvent, LaneOptions, LanePlace } from './lane-options.ts';
 import { dependenceOf, type LogEvent } from './log-event.ts';
 
@@ -12,8 +13,8 @@ export class Lane {
   /** Everything before it was offered or is not wanted. */
   offered: number;
   readonly #options: LaneOptions;
-  /** In the order of the log, which is that of insertion. */
-  readonly #pending = new Map<number, LaneEvent>();
+  /** In the order of the log. */
+  readonly #pending = new LinkedOrder<LaneEvent>();
   readonly #chains = new Map<string, LaneEvent[]>();
   readonly #timers = new Map<LaneEvent, NodeJS.Timeout>();
   /** Settled beyond the cursor: not delivered again when the window is read again. */
@@ -25,8 +26,8 @@ export class Lane {
   /** Offered and not behind the stored cursor, less what was let go of: what may come twice after a crash. */
   readonly #repeatable = new Set<number>();
   #storedCursor: number;
-  #waiting: LaneEvent[] = [];
-  #ready: LaneEvent[] = [];
+  readonly #waiting = new Fifo<LaneEvent>();
+  readonly #ready = new Fifo<LaneEvent>();
   #barrier: LaneEvent | undefined;
   /** In chains, ready or taken. */
   #admitted = 0;
@@ -45,9 +46,7 @@ export class Lane {
   }
 
   get cursor(): number {
-    if (this.#pending.size === 0) return this.offered;
-    const [oldest = this.offered] = this.#pending.keys();
-    return oldest;
+    return this.#pending.first?.event.offset ?? this.offered;
   }
 
   /** What the store holds: whoever owns the partition after a crash begins there. */
@@ -86,8 +85,7 @@ export class Lane {
 
   /** Commit time of the oldest unsettled event, milliseconds since 1970; `undefined` without one. */
   get oldestCommitMs(): number | undefined {
-    const [oldest] = this.#pending.values();
-    return oldest?.event.commitTimeMs;
+    return this.#pending.first?.event.commitTimeMs;
   }
 
   /** Takes over the event at {@link offered} or behind it; what was offered before stays as it is. Ask {@link hasRoom} first. */
@@ -109,10 +107,13 @@ export class Lane {
       bytes: event.bytes,
       failures: failing?.failures ?? 0,
       firstFailedAtMs: failing?.firstFailedAtMs,
+      order: undefined,
+      earlier: undefined,
+      later: undefined,
     };
     event.hold();
     this.#bytes += entry.bytes;
-    this.#pending.set(event.offset, entry);
+    this.#pending.append(entry);
     this.#waiting.push(entry);
     this.#admit();
   }
@@ -125,7 +126,7 @@ export class Lane {
   /** The next event to send; it comes back through {@link settled} or {@link failed}. */
   take(): LaneEvent | undefined {
     if (this.#dropping) return undefined;
-    const next = this.#ready.shift();
+    const next = this.#ready.take();
     if (next !== undefined) this.#taken++;
     return next;
   }
@@ -139,7 +140,7 @@ export class Lane {
     this.#end();
     const { offset } = entry.event;
     this.#failing.delete(offset);
-    if (!this.#pending.delete(offset)) return;
+    if (!this.#pending.delete(entry)) return;
     this.#bytes -= entry.bytes;
     entry.event.letGo();
     if (offset > this.cursor) {
@@ -168,7 +169,8 @@ export class Lane {
 
   /** An attempt failed, or it could not be parked: ready again after `waitMs`. */
   failed(entry: LaneEvent, waitMs: number): void {
-    this.#failing.set(entry.event.offset, { ...entry });
+    const { failures, firstFailedAtMs } = entry;
+    this.#failing.set(entry.event.offset, { failures, firstFailedAtMs });
     if (!this.#dropping) {
       const timer = setTimeout(() => {
         this.#timers.delete(entry);
@@ -186,8 +188,7 @@ export class Lane {
   async drop(): Promise<boolean> {
     if (this.#dropping) return false;
     this.#dropping = true;
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+    this.#stopTimers();
     await this.untilIdle();
     if (this.#isClosed) return true;
     this.#forget();
@@ -203,22 +204,26 @@ export class Lane {
   close(): void {
     if (this.#isClosed) return;
     this.#dropping = true;
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+    this.#stopTimers();
     this.#forget();
     this.#isClosed = true;
   }
 
+  #stopTimers(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
   #forget(): void {
     this.offered = this.cursor;
-    for (const [offset, { event }] of this.#pending) {
+    for (const { event } of this.#pending.all()) {
       event.letGo();
-      this.#repeatable.delete(offset);
+      this.#repeatable.delete(event.offset);
     }
     this.#pending.clear();
     this.#chains.clear();
-    this.#waiting = [];
-    this.#ready = [];
+    this.#waiting.clear();
+    this.#ready.clear();
     this.#barrier = undefined;
     this.#admitted = 0;
     this.#bytes = 0;
@@ -242,9 +247,9 @@ export class Lane {
 
   #admit(): void {
     while (this.#barrier === undefined) {
-      const [next] = this.#waiting;
+      const next = this.#waiting.first;
       if (next === undefined || (next.isBarrier && this.#admitted > 0)) return;
-      this.#waiting.shift();
+      this.#waiting.take();
       this.#admitted++;
       if (next.isBarrier) this.#barrier = next;
       for (const key of next.keys) {

@@ -132,7 +132,7 @@ export class LogEvent {
 
 /** What an event has to wait for within its lane. */
 export interface Dependence {
-  /** Hashes of the rows that it touches: events that share one come one after the other. */
+  /** The rows that it touches: events that share one come one after the other. */
   readonly keys: readonly string[];
   /** It waits for everything before it, and everything behind it waits for it. */
   readonly isBarrier: boolean;
@@ -144,22 +144,41 @@ const BARRIER: Dependence = { keys: [], isBarrier: true };
 export function dependenceOf(record: ChangeRecord, ordering: Ordering): Dependence {
   if (ordering === 'none') return ALONE;
   if (ordering === 'partition' || record.action === 'T' || record.action === 'M') return BARRIER;
-  const { tableId, keyColumnIds, columns, identity } = record;
+  const keys = rowsOf(record);
+  return keys.length === 0 ? BARRIER : { keys, isBarrier: false };
+}
+
+/** The rows that it touches: a changed key touches two. Where the old key was not sent, it is the new one. */
+function rowsOf({ tableId, keyColumnIds, columns, identity }: ChangeRecord): readonly string[] {
   // Rows without a key cannot be told apart, so the table is one row.
-  if (keyColumnIds === null) return { keys: [hashed(tableId, [])], isBarrier: false };
-  // A changed key touches two rows; where the old key was not sent, it is the new one.
-  const keys = [columns, identity].flatMap((row) => {
-    const values = row === null ? undefined : keyValues(row, keyColumnIds);
-    return values === undefined ? [] : [hashed(tableId, values)];
-  });
-  return keys.length === 0 ? BARRIER : { keys: [...new Set(keys)], isBarrier: false };
+  if (keyColumnIds === null) return [keyText(tableId, [])];
+  const now = rowKey(tableId, columns, keyColumnIds);
+  const before = rowKey(tableId, identity, keyColumnIds);
+  if (now === undefined) return before === undefined ? [] : [before];
+  return before === undefined || before === now ? [now] : [now, before];
 }
 
-function keyValues(row: readonly RecordColumn[], ids: readonly string[]): readonly RecordValue[] | undefined {
-  const values = ids.map((id) => row.find((column) => column.id === id)?.value);
-  return values.every((value) => value !== undefined) ? values : undefined;
+/** `undefined` where the row does not say its whole key. */
+function rowKey(
+  tableId: string,
+  row: readonly RecordColumn[] | null,
+  ids: readonly string[],
+): string | undefined {
+  if (row === null) return undefined;
+  const values: RecordValue[] = [];
+  for (const id of ids) {
+    const value = row.find((column) => column.id === id)?.value;
+    if (value === undefined) return undefined;
+    values.push(value);
+  }
+  return keyText(tableId, values);
 }
 
-function hashed(tableId: string, values: readonly RecordValue[]): string {
-  return hash('sha256', JSON.stringify([tableId, values]), 'base64url').slice(0, 22);
+function keyText(tableId: string, values: readonly RecordValue[]): string {
+  return JSON.stringify([tableId, values]);
+}
+
+/** What is kept of a key outside of the lane, where its length and its words have no place. */
+export function keyHash(key: string): string {
+  return hash('sha256', key, 'base64url').slice(0, 22);
 }

@@ -5,7 +5,7 @@ import type { DeliveryContext } from './delivery-context.ts';
 import type { Endpoint, Outgoing } from './endpoint.ts';
 import { giveUpParked, giveUpUnparked, settleParked, sizeFault, tellParked } from './exceptions.ts';
 import type { LaneEvent } from './lane-options.ts';
-import { LogEvent } from './log-event.ts';
+import { keyHash, LogEvent } from './log-event.ts';
 import { ParkedEvents, type ParkedEntry } from './parked-events.ts';
 import { patiently } from './patiently.ts';
 import { parkedWaitMs } from './schedule.ts';
@@ -49,7 +49,7 @@ export class ParkedLane {
   }
 
   holds(keys: readonly string[]): boolean {
-    return this.#events.holds(keys);
+    return this.#events.size > 0 && this.#events.holds(keys.map(keyHash));
   }
 
   /** Also when a dead letter was sent back. */
@@ -91,13 +91,15 @@ export class ParkedLane {
     const { parkedCount, signal } = this.#options;
     if (parkedCount() >= limits.maxParked || signal.aborted) return false;
     const wait = result === null ? 0 : (parkedWaitMs(schedule, 0, result) ?? 0);
-    const parked: ParkedEntry = { offset: event.offset, keys, failures: 0, nextAtMs: Date.now() + wait };
+    const hashes = keys.map(keyHash);
+    const nextAtMs = Date.now() + wait;
+    const parked: ParkedEntry = { offset: event.offset, keys: hashes, failures: 0, nextAtMs };
     failpoint?.('webhook.parking');
     const isKept = await this.#kept(() =>
       retries.park({
         ...this.#ref(event.offset),
         eventId: event.id,
-        keyHashes: keys,
+        keyHashes: hashes,
         attempts: 0,
         nextAtMs: parked.nextAtMs,
         lastStatus: result?.status ?? null,

@@ -243,7 +243,7 @@ export class SubscriptionLane implements OutgoingSource {
   }
 
   #changed(): void {
-    for (const wake of this.#progress.splice(0)) wake();
+    if (this.#progress.length > 0) for (const wake of this.#progress.splice(0)) wake();
     this.endpoint.wake();
     this.#context.onProgress(this.lane.isStoreDue);
   }

@@ -154,7 +154,8 @@ function valueText(value: RecordValue): string {
 
 /** `2026-11-21 09:14:10.325235+00` as `2026-11-21T09:14:10.325235Z`. */
 function isoOf(timestamp: string): string {
-  return timestamp.replace(' ', 'T').replace(/\+00$/, 'Z');
+  const text = timestamp.replace(' ', 'T');
+  return text.endsWith('+00') ? `${text.slice(0, -3)}Z` : text;
 }
 
 /** The content of a schema change is JSON; what is not stays a text. */
