@@ -190,6 +190,22 @@ test('an event of a parked row is parked too, and nothing is held after all is s
   expect([lane.cursor, lane.unsettled, lane.bytes]).toEqual([2, 0, 0]);
 });
 
+test('while the window is let go of nothing is parked of it; it is once it is offered again', async () => {
+  const parked: string[] = [];
+  const joined: LaneEvent[] = [];
+  const lane = laneOf(parked, (entry) => void joined.push(entry));
+  lane.offer(row(0, 1));
+  lane.offer(row(1, 1));
+  const [first] = taken(lane);
+  const dropped = lane.drop();
+  parked.push(...first!.keys);
+  lane.settled(first!);
+  await dropped;
+  expect([offsets(joined), lane.offered, lane.unsettled]).toEqual([[], 1, 0]);
+  lane.offer(row(1, 1));
+  expect([offsets(joined), taken(lane)]).toEqual([[1], []]);
+});
+
 test('a lane that is closed holds nothing, and its cursor stands still whatever comes afterwards', () => {
   const own = new EventBudget(1_000_000);
   const held = (offset: number, id: number) =>

@@ -171,7 +171,8 @@ export class Lane {
   failed(entry: LaneEvent, waitMs: number): void {
     const { failures, firstFailedAtMs } = entry;
     this.#failing.set(entry.event.offset, { failures, firstFailedAtMs });
-    if (!this.#dropping) {
+    // Of a window that was let go of, it is offered again.
+    if (!this.#dropping && entry.order !== undefined) {
       const timer = setTimeout(() => {
         this.#timers.delete(entry);
         this.#makeReady(entry);
@@ -189,7 +190,8 @@ export class Lane {
     if (this.#dropping) return false;
     this.#dropping = true;
     this.#stopTimers();
-    await this.untilIdle();
+    // oxlint-disable-next-line no-await-in-loop -- until none is
+    while (this.#taken > 0) await this.untilIdle();
     if (this.#isClosed) return true;
     this.#forget();
     this.#dropping = false;
@@ -266,6 +268,8 @@ export class Lane {
   }
 
   #makeReady(entry: LaneEvent): void {
+    // It goes with the window: nothing is begun with what is offered again.
+    if (this.#dropping) return;
     if (this.#options.isParked(entry.keys)) {
       this.#taken++;
       this.#options.onParked(entry);
