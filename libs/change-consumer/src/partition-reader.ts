@@ -39,14 +39,15 @@ const LOOK_BYTES = 64 * 1024;
  * behind it. What a record has to wait for in another partition is not waited for here.
  */
 export class PartitionReader {
-  readonly #topic: string;
+  /** One for all chunks: it learns of the tables, and how long batches become. */
+  readonly #filler: BatchFiller;
   readonly #maxBytes: number;
   readonly #cluster: Cluster;
   readonly #reader: LogReader;
   #connected: Promise<void> | undefined;
 
   constructor({ connection, topic, timeoutMs = 10_000, maxBytes = 1024 * 1024 }: PartitionReaderOptions) {
-    this.#topic = topic;
+    this.#filler = new BatchFiller(topic);
     this.#maxBytes = maxBytes;
     this.#cluster = new Cluster(connection, topic);
     this.#reader = new LogReader(this.#cluster, timeoutMs);
@@ -119,7 +120,7 @@ export class PartitionReader {
 
   #chunk(partition: number, offset: number, records: Buffer): PartitionChunk {
     const lane = new ConsumedLane({ partition, offset, metadata: '' });
-    const filler = new BatchFiller(this.#topic);
+    const filler = this.#filler;
     const batch = new Builder(Math.max(64 * 1024, records.length * 2), 1024);
     let from = offset;
     for (;;) {

@@ -6,7 +6,7 @@ import { zstdDecompressSync } from '../protocol/zstd.ts';
 /** A batch that unpacks to more than this is refused rather than allowed to exhaust the memory. */
 const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 /** What zlib is given to write to at a time: as much as the whole batch is expected to be, within these. */
-const [MIN_PIECE_BYTES, MAX_PIECE_BYTES] = [64 * 1024, 4 * 1024 * 1024];
+const [MIN_PIECE_BYTES, MAX_PIECE_BYTES] = [128 * 1024, 4 * 1024 * 1024];
 
 /**
  * Unpacks what Kafka batches hold. Their frames do not say how long they become, and zlib joins the pieces that it wrote,

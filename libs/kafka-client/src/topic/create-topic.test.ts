@@ -3,11 +3,14 @@ import { createTopic } from './create-topic.ts';
 
 type Answer = Awaited<ReturnType<Admin['fetchTopicMetadata']>> | Error;
 
+let isNew = true;
+beforeEach(() => (isNew = true));
+
 /** A broker that answers one after the other what it is asked of a topic, the last of them for ever. */
 function brokerOf(...answers: readonly Answer[]) {
   let asked = 0;
   return {
-    createTopics: async () => await Promise.resolve(true),
+    createTopics: async () => await Promise.resolve(isNew),
     fetchTopicMetadata: async () => {
       const answer = answers[Math.min(asked++, answers.length - 1)]!;
       if (answer instanceof Error) return await Promise.reject(answer);
@@ -41,6 +44,12 @@ test('a broker that has not heard of the topic yet is asked again', async () => 
   const broker = brokerOf(unheardOf, wrapped, led(1, -1), led(1, 1));
   expect(await createTopic(broker, { topic: 't' }, wait)).toBe(true);
   expect(broker.asked()).toBe(4);
+});
+
+test('one that somebody else has made is not waited for', async () => {
+  isNew = false;
+  const broker = brokerOf(led(-1));
+  expect([await createTopic(broker, { topic: 't' }, wait), broker.asked()]).toEqual([false, 0]);
 });
 
 test('any other refusal is what it fails with', async () => {

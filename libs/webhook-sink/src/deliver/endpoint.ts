@@ -1,4 +1,5 @@
 import { failpoint } from '@pgstream/failure';
+import { Turns } from '@pgstream/flow';
 import type { Sender, SendResult } from '../send/sender.ts';
 import type { Matcher } from '../match/matcher.ts';
 import { compile } from '../match/matcher.ts';
@@ -44,14 +45,13 @@ export interface EndpointOptions {
 }
 
 const SOON = Promise.resolve();
+const hasOutgoing = (source: OutgoingSource) => source.hasOutgoing;
 
 /** Sends for one subscription, over all its lanes of this process: in-flight limit, rate, circuit. */
 export class Endpoint {
   readonly #options: EndpointOptions;
   readonly #circuit: Circuit;
-  readonly #sources: OutgoingSource[] = [];
-  /** Of the source that is looked at first. */
-  #turn = 0;
+  readonly #sources = new Turns<OutgoingSource>();
   #subscription: Subscription;
   #matcher: Matcher;
   #bucket: TokenBucket | undefined;
@@ -90,14 +90,11 @@ export class Endpoint {
   }
 
   add(source: OutgoingSource): void {
-    this.#sources.push(source);
+    this.#sources.add(source);
   }
 
   remove(source: OutgoingSource): void {
-    const at = this.#sources.indexOf(source);
-    if (at < 0) return;
-    this.#sources.splice(at, 1);
-    if (at < this.#turn) this.#turn--;
+    this.#sources.remove(source);
   }
 
   /** Starts nothing from now on; what is under way ends by itself. */
@@ -136,27 +133,15 @@ export class Endpoint {
 
   #pump(): void {
     while (!this.#isStopped && this.#maySend()) {
-      const at = this.#nextSource();
-      const source = this.#sources[at];
+      const source = this.#sources.find(hasOutgoing);
       if (source === undefined) return;
       const waitMs = this.#bucket?.take(performance.now()) ?? 0;
       if (waitMs > 0) return this.#wakeAt(performance.now() + waitMs);
       if (!this.#options.slots.take(() => this.wake())) return;
-      // Turn and turn about: the one that was served is looked at last.
-      this.#turn = at + 1;
+      this.#sources.served(source);
       this.#inFlight++;
       this.#sendFrom(source);
     }
-  }
-
-  /** The number of the next one that has something, or -1. */
-  #nextSource(): number {
-    const { length } = this.#sources;
-    for (let i = 0; i < length; i++) {
-      const at = (this.#turn + i) % length;
-      if (this.#sources[at]?.hasOutgoing === true) return at;
-    }
-    return -1;
   }
 
   #maySend(): boolean {

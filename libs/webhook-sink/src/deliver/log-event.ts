@@ -138,6 +138,9 @@ export interface Dependence {
   readonly isBarrier: boolean;
 }
 
+/** Characters of a key that is not hashed. */
+const MAX_KEY_TEXT = 256;
+
 const ALONE: Dependence = { keys: [], isBarrier: false };
 const BARRIER: Dependence = { keys: [], isBarrier: true };
 
@@ -174,11 +177,17 @@ function rowKey(
   return keyText(tableId, values);
 }
 
+/** A JSON array, or for what is long its hash: keys are held for each lane, and V8 compares long texts by their length. */
 function keyText(tableId: string, values: readonly RecordValue[]): string {
-  return JSON.stringify([tableId, values]);
+  const text = JSON.stringify([tableId, values]);
+  return text.length <= MAX_KEY_TEXT ? text : hashed(text);
 }
 
-/** What is kept of a key outside of the lane, where its length and its words have no place. */
+/** What is kept of a key outside of the lane, in the store too, where its length and its words have no place. */
 export function keyHash(key: string): string {
-  return hash('sha256', key, 'base64url').slice(0, 22);
+  return key.startsWith('[') ? hashed(key) : key;
+}
+
+function hashed(text: string): string {
+  return hash('sha256', text, 'base64url').slice(0, 22);
 }
