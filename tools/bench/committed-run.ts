@@ -7,6 +7,8 @@ import { machineFacts, type Machine } from './machine.ts';
 export interface RunFacts {
   readonly measuredOn: string;
   readonly machine: Machine;
+  /** Cores that the host gave to others meanwhile; runs before that was noted have none. */
+  readonly stolenCores?: number;
 }
 
 export function runFacts(): RunFacts {
@@ -22,7 +24,8 @@ export function committedRun(name: string): RunFacts | undefined {
 }
 
 /** @param command that made the run, without `--json` */
-export function measuredSentence({ measuredOn, machine }: RunFacts, command: string): string {
+export function measuredSentence({ measuredOn, machine, stolenCores }: RunFacts, command: string): string {
   const { cpu = 'unknown CPU', cores, memoryGb, node } = machine;
-  return `Measured on ${measuredOn} by \`npm run bench -- ${command} --json docs/performance/${command}.json\` on ${cores} cores (${cpu}), ${memoryGb} GB, Node ${node}, servers and product on the same cores.`;
+  const stolen = stolenCores === undefined ? '' : ` The host took ${stolenCores.toFixed(2)} cores meanwhile.`;
+  return `Measured on ${measuredOn} by \`npm run bench -- ${command} --json docs/performance/${command}.json\` on ${cores} cores (${cpu}), ${memoryGb} GB, Node ${node}, servers and product on the same cores.${stolen}`;
 }

@@ -10,6 +10,7 @@ import { micro } from './micro/count.ts';
 import { mainPath, PARTS, type Figures, type Part } from './main-path.ts';
 import { PEERS_USAGE, peersCommand } from './peers/compare-command.ts';
 import { CRASH_USAGE, crashCommand } from './peers/crash-command.ts';
+import { stolenCpuS } from './processes.ts';
 import { scaleCommand } from './scale/scale-command.ts';
 import { webhooksCommand, WEBHOOKS_USAGE } from './webhooks/webhooks-command.ts';
 
@@ -103,9 +104,21 @@ async function run(work: (() => Promise<Measured>) | undefined): Promise<number>
     return 78;
   }
   requireJava();
+  const stolen = stolenSince();
   const { figures, jsonFile } = await work();
   printChecks(figures.checks);
-  if (jsonFile !== undefined) writeRun(jsonFile, figures);
+  return ended({ figures, jsonFile, stolenCores: stolen() });
+}
+
+/** Cores that the host takes from now on until the answer is asked. */
+function stolenSince(): () => number {
+  const [fromS, fromMs] = [stolenCpuS(), performance.now()];
+  return () => (stolenCpuS() - fromS) / ((performance.now() - fromMs) / 1000);
+}
+
+function ended({ figures, jsonFile, stolenCores }: Measured & { readonly stolenCores: number }): number {
+  console.log(`\nthe host took ${stolenCores.toFixed(2)} cores meanwhile`);
+  if (jsonFile !== undefined) writeRun(jsonFile, { ...figures, stolenCores });
   return figures.checks.every((check) => check.pass) ? 0 : 1;
 }
 
@@ -123,10 +136,10 @@ async function measureMainPath(args: readonly string[]): Promise<number> {
   const { what, parts, update, jsonFile } = wanted;
   if (what === 'micro') return measureMicro(update, jsonFile);
   requireJava();
+  const stolen = stolenSince();
   const figures = await mainPath(parts);
   print(figures);
-  if (jsonFile !== undefined) writeRun(jsonFile, figures);
-  return figures.checks.every((check) => check.pass) ? 0 : 1;
+  return ended({ figures, jsonFile, stolenCores: stolen() });
 }
 
 function print({ drains, indexing, workers, freshness, checks }: Figures): void {

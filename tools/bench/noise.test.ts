@@ -1,4 +1,5 @@
 import { treeCpuS } from './noise.ts';
+import { stolenCpuS } from './processes.ts';
 
 test('what descends from the bench or its servers is no noise, by whomever it was started', () => {
   const all = new Map([
@@ -12,4 +13,8 @@ test('what descends from the bench or its servers is no noise, by whomever it wa
     [31, { parent: 30, cpuS: 64 }],
   ]);
   expect(treeCpuS(all, [10, 20])).toBe(1 + 2 + 4 + 8 + 16);
+});
+
+test('what the host took is the eighth figure of the first line', () => {
+  expect(stolenCpuS('cpu  100 1 20 3000 5 0 7 250 0 0\ncpu0 50 0 10 1500 2 0 3 125 0 0\n')).toBe(2.5);
 });

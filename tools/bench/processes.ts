@@ -30,6 +30,11 @@ export function machineCpuS(): number {
   return [user, nice, system, irq, softirq].reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_S;
 }
 
+/** CPU seconds that the host gave to others while something here was ready to run: `steal` of proc_stat(5). */
+export function stolenCpuS(stat = readFileSync('/proc/stat', 'utf8')): number {
+  return Number(stat.split(/\s+/)[8]) / TICKS_PER_S;
+}
+
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { machineCpuS } from '../processes.ts';
+import { machineCpuS, stolenCpuS } from '../processes.ts';
 import type { CompareLoad, LoadName } from './compare-load.ts';
 import type { Peer } from './peer.ts';
 import type { PeerWorld } from './peer-world.ts';
@@ -110,7 +110,7 @@ export function usageNow({ pids }: PeerWorld, peerPid: number): Usage {
     postgres: treeUsage(pids.postgres).cpuS,
     broker: treeUsage(pids.kafka).cpuS,
     tool: (user + system) / 1e6,
-    machine: machineCpuS(),
+    machine: machineCpuS() + stolenCpuS(),
     atMs: performance.now(),
   };
 }
