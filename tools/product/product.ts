@@ -131,17 +131,22 @@ process.once('exit', () => {
 
 /** @throws {Error} with the end of its log where the service ended instead. */
 export async function untilReady(service: RunningService): Promise<void> {
-  await waitFor(
-    `${service.name} to be ready`,
-    async () => {
-      if (service.child.exitCode !== null) return true;
-      return (await fetch(`${service.healthUrl}/readyz`)).ok;
-    },
-    60_000,
-  );
-  if (service.child.exitCode === null) return;
-  const lines = readFileSync(service.logFile, 'utf8').trimEnd().split('\n').slice(-15);
-  throw new Error(`${service.name} ended with ${service.child.exitCode} while starting\n${lines.join('\n')}`);
+  const ended = () => service.child.exitCode ?? service.child.signalCode;
+  try {
+    await waitFor(
+      `${service.name} to be ready`,
+      async () => ended() !== null || (await fetch(`${service.healthUrl}/readyz`)).ok,
+      60_000,
+    );
+  } catch (cause) {
+    throw new Error(`${service.name} was not ready in time\n${lastLines(service)}`, { cause });
+  }
+  if (ended() === null) return;
+  throw new Error(`${service.name} ended with ${ended()} while starting\n${lastLines(service)}`);
+}
+
+function lastLines({ logFile }: RunningService): string {
+  return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-15).join('\n');
 }
 
 /** Samples of one metric: labels as printed, `topic="pgstream",partition="3"`, and the value. */

@@ -59,11 +59,14 @@ export async function runService(spec: ServiceSpec): Promise<ExitCode> {
     process.off('SIGTERM', onSignal);
     process.off('SIGINT', onSignal);
     log.info('stopped');
-    if (stop.signal.aborted) endAnyway(log);
+    endAnyway(log);
   }
 }
 
-/** What was being opened when the stop came (a connection, a producer) must not keep a process that has said good-bye. */
+/**
+ * What was being opened when the stop or a failure came (a connection, a producer) must not keep a process that has said
+ * good-bye: whoever would start it again waits for its end.
+ */
 function endAnyway(log: Logger): void {
   const timer = setTimeout(() => {
     log.warn('something was still open after the stop; the process ends all the same');
