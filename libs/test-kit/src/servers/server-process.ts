@@ -99,11 +99,18 @@ export async function stopProcess(
   }
 }
 
+/** Told to somebody who may not listen there yet: two servers of one process would get the same now and then. */
+const told = new Set<number>();
+
 /** A port nothing listens on: the preferred one if it is free. Below 32768, where no outgoing connection sits. */
 export async function freePort(preferred?: number): Promise<number> {
   const candidates = preferred === undefined ? [] : [preferred];
   for (let i = 0; i < 200; i++) candidates.push(20_000 + Math.floor(Math.random() * 12_000));
-  for (const port of candidates) if (await isFree(port)) return port;
+  for (const port of candidates) {
+    if ((port !== preferred && told.has(port)) || !(await isFree(port))) continue;
+    told.add(port);
+    return port;
+  }
   throw new Error('no free port between 20000 and 32000');
 }
 
