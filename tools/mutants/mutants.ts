@@ -37,6 +37,14 @@ export const MUTANTS: readonly Mutant[] = [
     named: 'a checkpoint becomes safe only when every batch before it has settled',
   },
   {
+    name: 'store the position of a session that slept over that of its successor',
+    file: 'libs/postgres-source/src/setup/state.ts',
+    from: "coalesce(facts ->> 'reservedBy', '') = ANY ($5::text[])",
+    to: 'true',
+    test: 'libs/postgres-source/test/stored-position.integration.test.ts',
+    named: 'a session that slept',
+  },
+  {
     name: 'settle a batch with its first partition',
     file: 'libs/kafka-sink/src/delivery.ts',
     from: 'if (this.#holds === 0 && !this.#isFailed)',

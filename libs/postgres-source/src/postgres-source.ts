@@ -266,6 +266,10 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
 
   #checkpointFailed(cause: unknown): void {
     const error = classifyPostgres(cause);
+    if (error.code === 'PG_SLOT_ACTIVE') {
+      this.#session?.abort(error);
+      return;
+    }
     if (error.disposition === 'retry') {
       this.#observer.onCheckpointFailure?.(error);
       this.refused(error);

@@ -29,7 +29,10 @@ export class Reader {
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
 
-  constructor(database: SlotDatabase, options: Partial<PostgresSourceOptions> = {}) {
+  constructor(
+    database: Pick<SlotDatabase, 'url' | 'slot' | 'publications'>,
+    options: Partial<PostgresSourceOptions> = {},
+  ) {
     this.source = new PostgresSource({
       connection: { connectionString: database.url },
       slot: database.slot,

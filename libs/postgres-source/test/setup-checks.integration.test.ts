@@ -1,17 +1,13 @@
 import {
   checkBeforeStart,
-  keepingPosition,
-  PositionKeeper,
   listGaps,
   loadState,
   preflight,
   savePosition,
   tearDown,
   type PreflightCheck,
-  type SchemaHistoryPort,
 } from '@pgstream/postgres-source';
 import { removeCluster, startPostgres, stopPostgres, waitFor, type PostgresServer } from '@pgstream/test-kit';
-import { formatLsn, parseLsn } from '@pgstream/wal-event';
 import { Client } from 'pg';
 import { fingerprint, setupRig, type SetupRig } from './setup-rig.ts';
 
@@ -164,53 +160,6 @@ describe('before START', () => {
     await expect(check()).rejects.toMatchObject(ahead);
   });
 });
-
-test('a kept position lets us confirm without a save each time, and tells others from us', async () => {
-  const { slot } = await rig.init();
-  const keeper = new PositionKeeper(rig.admin, rig.slot);
-  const history = keepingPosition(idleHistory, keeper);
-  const start = parseLsn(slot?.consistentPoint ?? '');
-  expect(history.pendingCheckpoint(start)).toBe(true);
-  await history.checkpoint(start);
-  const ours = parseLsn(await advanceSlot());
-  expect(history.pendingCheckpoint(ours)).toBe(false);
-  await expect(check()).resolves.toMatchObject({ confirmedLsn: formatLsn(ours) });
-  await keeper.settle(ours);
-  await advanceSlot();
-  await expect(check()).rejects.toMatchObject({ code: 'PG_SLOT_ADVANCED' });
-  await history.load(ours);
-  expect(history.pendingCheckpoint(ours)).toBe(true);
-});
-
-test('a session notices that its slot was moved by a byte, unless another of ours has led meanwhile', async () => {
-  const { slot } = await rig.init();
-  const keeper = new PositionKeeper(rig.admin, rig.slot);
-  const start = parseLsn(slot?.consistentPoint ?? '');
-  const asked = async (told: string) => {
-    const ours = { token: keeper.token, confirmedLsn: told };
-    return checkBeforeStart(rig.admin, { slot: rig.slot, ours });
-  };
-  await keeper.reserve(start);
-  await expect(asked(formatLsn(start))).resolves.toMatchObject({ confirmedLsn: formatLsn(start) });
-  const moved = await advanceSlot();
-  await expect(asked(formatLsn(start))).rejects.toMatchObject({ code: 'PG_SLOT_ADVANCED' });
-  await expect(asked(moved)).resolves.toMatchObject({ confirmedLsn: moved });
-  const successor = new PositionKeeper(rig.admin, rig.slot);
-  await successor.reserve(start);
-  await expect(asked(formatLsn(start))).resolves.toMatchObject({ confirmedLsn: moved });
-});
-
-const idleHistory: SchemaHistoryPort = {
-  load: () => Promise.resolve(),
-  type: () => {},
-  relation: () => {
-    throw new Error('not asked');
-  },
-  witnessed: () => {},
-  logRow: () => null,
-  checkpoint: () => Promise.resolve(),
-  pendingCheckpoint: () => false,
-};
 
 const failed = (checks: readonly PreflightCheck[], name: string) =>
   checks.find((one) => one.name === name && !one.ok) ?? null;

@@ -57,6 +57,9 @@ type Check = (found: Found) => PipelineError | null;
  *   PG_SLOT_LOST, PG_TIMELINE_CHANGED, PG_POSITION_AHEAD, PG_SLOT_ADVANCED: all exit 78.
  */
 export async function checkBeforeStart(sql: Sql, options: StartCheckOptions): Promise<StartState> {
+  // A leader stores a position before it tells the slot, and both before WAL ends there: read in the other order, what a
+  // leader does meanwhile cannot look like somebody else's hand on the slot
+  const seen = await slotFacts(sql, options.slot);
   const state = await loadState(sql, options.slot);
   if (state === null || state.consistentPoint === null) {
     throw new PipelineError('PG_NOT_INITIALISED', { detail: `Slot ${options.slot}.` });
@@ -66,7 +69,7 @@ export async function checkBeforeStart(sql: Sql, options: StartCheckOptions): Pr
     state,
     server,
     switchLsn: await switchLsnOf(state, server, options),
-    slot: await slotFacts(sql, options.slot),
+    slot: seen,
     storedLsn: laterLsn(state.confirmedLsn, options.sinkLsn ?? null),
     publications: new Map((await listPublications(sql)).map((one) => [one.name, one.oid])),
     options,

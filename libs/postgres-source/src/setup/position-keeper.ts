@@ -1,8 +1,9 @@
+import { PipelineError } from '@pgstream/failure';
 import { formatLsn, type Lsn } from '@pgstream/wal-event';
 import type { SchemaHistoryPort } from '../history-port.ts';
 import type { Sql } from '../sql.ts';
 import { randomUUID } from 'node:crypto';
-import { savePosition, settlePosition } from './state.ts';
+import { lastReserver, savePosition, settlePosition } from './state.ts';
 
 /**
  * WAL that may be confirmed per save. Each save writes some 300 bytes of WAL itself, so an idle database must not save for
@@ -26,6 +27,8 @@ export class PositionKeeper {
   #savedMs = -Infinity;
   /** Ours since the last START. */
   #token = randomUUID();
+  /** Who had reserved when it began. */
+  #before = '';
 
   constructor(sql: Sql, slot: string) {
     this.#sql = sql;
@@ -42,22 +45,32 @@ export class PositionKeeper {
     return lsn > this.#reserved;
   }
 
-  /** Await it before the slot is told `lsn`, which is durable. */
+  /**
+   * Await it before the slot is told `lsn`, which is durable.
+   * @throws {PipelineError} PG_SLOT_ACTIVE where another session has reserved since {@link begin}: the slot is no longer
+   *   ours, whatever our connection still believes.
+   */
   async reserve(lsn: Lsn): Promise<void> {
     if (!this.needsReserve(lsn)) return;
     const nowMs = performance.now();
     this.#headroom = nextHeadroom(this.#headroom, nowMs - this.#savedMs);
     this.#savedMs = nowMs;
     const reserved = lsn + this.#headroom;
-    const { sql, slot } = { sql: this.#sql, slot: this.#slot };
-    await savePosition(sql, slot, formatLsn(lsn), { lsn: lsnText(reserved), by: this.#token });
-    this.#reserved = reserved;
+    const [slot, by] = [this.#slot, this.#token];
+    const reservation = { lsn: lsnText(reserved), by, after: this.#before };
+    if (!(await savePosition(this.#sql, slot, formatLsn(lsn), reservation))) {
+      const detail = 'It has stored a position since this session began.';
+      throw new PipelineError('PG_SLOT_ACTIVE', { detail, facts: { slot } });
+    }
+    // A save of the session before counts for nothing in this one
+    if (by === this.#token) this.#reserved = reserved;
   }
 
-  /** Before a new START: another producer may have had the slot, and settled lower, in the meantime. */
-  forget(): void {
+  /** Before each START: another producer may have had the slot, and settled lower, in the meantime. */
+  async begin(): Promise<void> {
     this.#reserved = -1n;
     this.#token = randomUUID();
+    this.#before = await lastReserver(this.#sql, this.#slot);
   }
 
   /**
@@ -80,9 +93,9 @@ function nextHeadroom(bytes: bigint, sinceSaveMs: number): bigint {
 /** The same history, whose checkpoints reserve positions as well: give it to the source in place of `history`. */
 export function keepingPosition(history: SchemaHistoryPort, keeper: PositionKeeper): SchemaHistoryPort {
   return {
-    load: (confirmed) => {
-      keeper.forget();
-      return history.load(confirmed);
+    load: async (confirmed) => {
+      await keeper.begin();
+      await history.load(confirmed);
     },
     type: (message) => history.type(message),
     relation: (relation) => history.relation(relation),

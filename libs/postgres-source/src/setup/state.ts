@@ -116,22 +116,50 @@ export async function saveTimeline(sql: Sql, slot: string, timeline: number): Pr
   );
 }
 
+/** What a session reserves: see {@link savePosition}. */
+export interface Reservation {
+  /** How far the slot may be told. */
+  readonly lsn: string;
+  readonly by: string;
+  /** Who stood there when the session began. Anybody else has led since. */
+  readonly after: string;
+}
+
 /**
- * Remembers that everything up to `lsn` is durable, and that the slot may be told up to `reservedLsn` without another save.
+ * Remembers that everything up to `lsn` is durable, and that the slot may be told up to `reserved.lsn` without another save.
  * Save before the slot is told: a crash between the two would look like somebody else's hand on the slot.
+ * @returns false where another session has reserved since this one began: nothing was saved. A process that slept wakes up
+ *   with positions below those of its successor, and the slot has followed the successor.
  */
 export async function savePosition(
   sql: Sql,
   slot: string,
   lsn: string,
-  reserved: { readonly lsn: string; readonly by: string } = { lsn, by: '' },
-): Promise<void> {
-  await sql.query(
+  reserved?: Reservation,
+): Promise<boolean> {
+  const { rows } = await sql.query(
     `UPDATE pgstream.replication_state SET confirmed_lsn = $2::pg_lsn, updated_at = now(),
        facts = facts || jsonb_build_object('reservedLsn', $3::pg_lsn::text, 'reservedBy', $4::text)
-     WHERE slot = $1`,
-    [slot, lsn, reserved.lsn, reserved.by],
+     WHERE slot = $1 AND ($5::text[] IS NULL OR coalesce(facts ->> 'reservedBy', '') = ANY ($5::text[]))
+     RETURNING slot`,
+    [
+      slot,
+      lsn,
+      reserved?.lsn ?? lsn,
+      reserved?.by ?? '',
+      reserved === undefined ? null : [reserved.by, reserved.after],
+    ],
   );
+  return rows.length > 0;
+}
+
+/** The session that reserved last; empty where none has. */
+export async function lastReserver(sql: Sql, slot: string): Promise<string> {
+  const { rows } = await sql.query(
+    `SELECT coalesce(facts ->> 'reservedBy', '') AS by FROM pgstream.replication_state WHERE slot = $1`,
+    [slot],
+  );
+  return optionalText(rows[0], 'by') ?? '';
 }
 
 /** Gives back what `by` reserved beyond `lsn`, unless somebody else has reserved since. */
