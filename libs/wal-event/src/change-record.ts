@@ -130,7 +130,8 @@ function isLiteral(value: RecordValue): value is NumberLiteral {
   return typeof value === 'object' && value !== null;
 }
 
-function actionOf(code: number): ChangeRecord['action'] {
+/** The letter of one of {@link ACTION}. */
+export function actionOf(code: number): ChangeRecord['action'] {
   switch (code) {
     case 0x49:
       return 'I';

@@ -27,6 +27,7 @@ export {
   type ValueEncoding,
 } from './table.ts';
 export {
+  actionOf,
   decodeRecord,
   encodeRecord,
   valueOf,

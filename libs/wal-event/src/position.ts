@@ -39,8 +39,20 @@ export function parsePosition(text: string): Position {
  * The identity of an event for ever: unique, the same after any restart, and sortable as text in commit order.
  * `epoch` grows when the cluster's LSNs start over (restore, other cluster, upgrade).
  */
-export function eventId(epoch: number, position: Position): string {
-  const lsn = position.commitLsn.toString(16).padStart(16, '0');
-  const seq = String(position.seq).padStart(10, '0');
-  return `${epoch}-${lsn}-${seq}${position.sub === 0 ? '-0' : '-1'}`;
+export function eventId(epoch: number, { commitLsn, seq, sub }: Position): string {
+  const [hi, lo] = [Number(commitLsn >> 32n), Number(commitLsn & 0xffff_ffffn)];
+  return eventIdOfWords(epoch, { hi, lo, seq, sub });
+}
+
+/** {@link eventId} by the halves of the commit LSN, for those who read them by themselves: bigints are dear. */
+export function eventIdOfWords(
+  epoch: number,
+  at: { readonly hi: number; readonly lo: number; readonly seq: number; readonly sub: 0 | 1 },
+): string {
+  const seq = String(at.seq).padStart(10, '0');
+  return `${epoch}-${word(at.hi)}${word(at.lo)}-${seq}${at.sub === 0 ? '-0' : '-1'}`;
+}
+
+function word(value: number): string {
+  return value.toString(16).padStart(8, '0');
 }

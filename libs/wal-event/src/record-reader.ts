@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer';
 import { ColumnPaths, emptyColumnValues, parseJson, parseText, type ColumnValues } from './column-path.ts';
 import { Literal, scalarEnd, viewOf } from './json-bytes.ts';
+import { formatLsnWords } from './lsn.ts';
+import { eventIdOfWords } from './position.ts';
 import { RecordFormatError } from './record-format-error.ts';
 import type { TableRef } from './table.ts';
 
@@ -75,6 +77,17 @@ export class RecordReader {
 
   get lsn(): bigint {
     return (BigInt(this.lsnHi) << 32n) | BigInt(this.lsnLo);
+  }
+
+  /** As `formatLsn` prints it. */
+  get lsnText(): string {
+    return formatLsnWords(this.lsnHi, this.lsnLo);
+  }
+
+  /** See `eventId`. */
+  get eventId(): string {
+    const { commitLsnHi: hi, commitLsnLo: lo, seq, sub } = this;
+    return eventIdOfWords(this.epoch, { hi, lo, seq, sub });
   }
 
   /**

@@ -14,7 +14,7 @@ export {
   type SubscriptionState,
 } from './subscription.ts';
 export { compile, type Matcher } from './match/matcher.ts';
-export { bodyOf, CONTENT_TYPES, eventTypeOf, type BodySource } from './wire/bodies.ts';
+export { bodyOf, CONTENT_TYPES, type BodySource } from './wire/bodies.ts';
 export { newSecret, secretFault, sign, type SignedMessage } from './wire/signature.ts';
 export { defaultSpec } from './default-spec.ts';
 export { RequestStore, type Claim, type RequestAnswer } from './store/request-store.ts';

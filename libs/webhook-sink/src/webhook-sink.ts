@@ -198,8 +198,9 @@ export class WebhookSink implements Sink {
     return event === undefined || lanes.length === 0 ? undefined : { event, lanes };
   }
 
-  #isWanted({ id, endpoint }: SubscriptionLane, { record, offset }: LogEvent): boolean {
-    return endpoint.matcher.matches(record) && this.#context.isRepeated?.(id, offset, record) !== true;
+  #isWanted({ id, endpoint }: SubscriptionLane, event: LogEvent): boolean {
+    if (!endpoint.matcher.matches(event)) return false;
+    return this.#context.isRepeated?.(id, event.offset, event.record) !== true;
   }
 
   #eventOf(batch: RecordBatch, index: number, offset: number): LogEvent {

@@ -42,6 +42,11 @@ export class Circuit {
     this.#options = options;
   }
 
+  /** As {@link stateAt} says, without a look at the clock. */
+  get isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
   stateAt(nowMs: number): CircuitState {
     if (this.#state === 'closed') return 'closed';
     return nowMs < this.#openUntilMs ? 'open' : 'half-open';

@@ -78,7 +78,7 @@ export class Endpoint {
   }
 
   get circuitState(): 'closed' | 'open' | 'half-open' {
-    return this.#circuit.stateAt(performance.now());
+    return this.#circuit.isClosed ? 'closed' : this.#circuit.stateAt(performance.now());
   }
 
   update(subscription: Subscription): void {

@@ -117,6 +117,6 @@ function wanted({ context, target }: FeedOptions, batch: RecordBatch, index: num
     Buffer.from(valueAt(batch, index)),
     context.budget,
   );
-  if (!matcher.matches(event.record)) return undefined;
+  if (!matcher.matches(event)) return undefined;
   return context.isRepeated?.(target.id, event.offset, event.record) === true ? undefined : event;
 }

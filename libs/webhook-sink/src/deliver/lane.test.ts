@@ -6,7 +6,7 @@ import type { LaneEvent, LaneOptions } from './lane-options.ts';
 
 const budget = new EventBudget(1_000_000);
 const eventAt = (offset: number, record: ChangeRecord) =>
-  new LogEvent({ offset, commitTimeMs: 0, origin: 't' }, encodeRecord(record), budget, record);
+  new LogEvent({ offset, commitTimeMs: 0, origin: 't' }, encodeRecord(record), budget);
 const row = (offset: number, id: number) => eventAt(offset, change(offset, { columns: [column('id', id)] }));
 
 const laneOptions: LaneOptions = {
@@ -237,4 +237,26 @@ test('a lane that is closed does not try again what had failed', () => {
   lane.close();
   expect(jest.getTimerCount()).toBe(0);
   jest.useRealTimers();
+});
+
+test('an event of two rows goes when it is the next of both, and what waits for either goes after it', () => {
+  const lane = laneOf();
+  const moved = (offset: number, from: number, to: number) =>
+    eventAt(
+      offset,
+      change(offset, { action: 'U', columns: [column('id', to)], identity: [column('id', from)] }),
+    );
+  lane.offer(row(0, 1));
+  lane.offer(row(1, 2));
+  lane.offer(moved(2, 1, 2));
+  lane.offer(row(3, 1));
+  const [one, two, ...none] = taken(lane);
+  expect(offsets([one!, two!, ...none])).toEqual([0, 1]);
+  lane.settled(one!);
+  expect(taken(lane)).toEqual([]);
+  lane.settled(two!);
+  const [both] = taken(lane);
+  expect(both?.event.offset).toBe(2);
+  lane.settled(both!);
+  expect(offsets(taken(lane))).toEqual([3]);
 });

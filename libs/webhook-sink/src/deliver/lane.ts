@@ -1,6 +1,7 @@
 import { Fifo, LinkedOrder } from '@pgstream/flow';
+import { KeyChains } from './key-chains.ts';
 import type { Failing, LaneEvent, LaneOptions, LanePlace } from './lane-options.ts';
-import { dependenceOf, type LogEvent } from './log-event.ts';
+import type { LogEvent } from './log-event.ts';
 
 /**
  * The events of one partition for one subscription, between being read and being settled, in a bounded window.
@@ -15,7 +16,7 @@ export class Lane {
   readonly #options: LaneOptions;
   /** In the order of the log. */
   readonly #pending = new LinkedOrder<LaneEvent>();
-  readonly #chains = new Map<string, LaneEvent[]>();
+  readonly #chains = new KeyChains();
   readonly #timers = new Map<LaneEvent, NodeJS.Timeout>();
   /** Settled beyond the cursor: not delivered again when the window is read again. */
   readonly #ahead: Set<number>;
@@ -99,7 +100,7 @@ export class Lane {
       return;
     }
     const failing = this.#failing.get(event.offset);
-    const { keys, isBarrier } = dependenceOf(event.record, this.#options.ordering);
+    const { keys, isBarrier } = event.dependence(this.#options.ordering);
     const entry: LaneEvent = {
       event,
       keys,
@@ -254,17 +255,8 @@ export class Lane {
       this.#waiting.take();
       this.#admitted++;
       if (next.isBarrier) this.#barrier = next;
-      for (const key of next.keys) {
-        const chain = this.#chains.get(key);
-        if (chain === undefined) this.#chains.set(key, [next]);
-        else chain.push(next);
-      }
-      if (this.#isHead(next)) this.#makeReady(next);
+      if (this.#chains.add(next)) this.#makeReady(next);
     }
-  }
-
-  #isHead(entry: LaneEvent): boolean {
-    return entry.keys.every((key) => this.#chains.get(key)?.[0] === entry);
   }
 
   #makeReady(entry: LaneEvent): void {
@@ -282,15 +274,7 @@ export class Lane {
   #advance(entry: LaneEvent): void {
     this.#admitted--;
     if (this.#barrier === entry) this.#barrier = undefined;
-    const heads: LaneEvent[] = [];
-    for (const key of entry.keys) {
-      const chain = this.#chains.get(key);
-      chain?.shift();
-      const head = chain?.[0];
-      if (head === undefined) this.#chains.delete(key);
-      else if (!heads.includes(head)) heads.push(head);
-    }
-    for (const head of heads) if (this.#isHead(head)) this.#makeReady(head);
+    for (const head of this.#chains.remove(entry)) this.#makeReady(head);
     this.#admit();
   }
 }

@@ -1,8 +1,10 @@
 import type { ChangeRecord, RecordColumn, RecordValue } from '@pgstream/wal-event';
 import type { Condition, ConditionValue } from '../subscription.ts';
 
+export type Rows = Pick<ChangeRecord, 'columns' | 'identity' | 'unchanged'>;
+
 /** Whether every condition holds. A column that the event does not carry fulfils none but `is_null`. */
-export function fulfils(record: ChangeRecord, conditions: readonly Condition[]): boolean {
+export function fulfils(record: Rows, conditions: readonly Condition[]): boolean {
   const row = record.columns ?? record.identity ?? [];
   return conditions.every((condition) => {
     const value = valueIn(row, condition.column);
@@ -14,7 +16,7 @@ export function fulfils(record: ChangeRecord, conditions: readonly Condition[]):
  * Whether an UPDATE gave one of `names` another value. Columns that the log lists as unchanged are; without the old row
  * (replica identity FULL) every column that was sent counts as changed, since nothing says that it is not.
  */
-export function changes(record: ChangeRecord, names: readonly string[]): boolean {
+export function changes(record: Rows, names: readonly string[]): boolean {
   const { columns, identity, unchanged } = record;
   if (columns === null) return true;
   return names.some((name) => {
@@ -26,7 +28,7 @@ export function changes(record: ChangeRecord, names: readonly string[]): boolean
 }
 
 /** A TOASTed column that did not change stands in the old row only, if anywhere. */
-function kept({ identity }: ChangeRecord, { column }: Condition): RecordValue {
+function kept({ identity }: Rows, { column }: Condition): RecordValue {
   return valueIn(identity ?? [], column) ?? null;
 }
 

@@ -1,7 +1,7 @@
-import type { ChangeRecord, TableRef } from '@pgstream/wal-event';
+import type { TableRef } from '@pgstream/wal-event';
 import type { Filter, LegacyScope, Operation, Subscription } from '../subscription.ts';
-import { operationOf, schemaOf } from '../wire/bodies.ts';
-import { changes, fulfils } from './conditions.ts';
+import { operationOf, schemaOf, type Named } from '../wire/bodies.ts';
+import { changes, fulfils, type Rows } from './conditions.ts';
 import { globPattern } from './glob.ts';
 
 const ROWS: readonly Operation[] = ['insert', 'update', 'delete', 'truncate'];
@@ -14,11 +14,16 @@ const LETTERS: Readonly<Record<Operation, string>> = {
   message: 'M',
 };
 
+/** What filters ask of an event. Rows are asked for only where a filter looks into them: they may be dear. */
+export interface Matchable extends Named, Rows {
+  readonly table: string;
+}
+
 /** Whether a subscription wants an event. Tables are decided once; rows only where a filter looks into them. */
 export interface Matcher {
   /** False when no event of this table can match. Not asked of messages, schema changes among them. */
   mayMatch(table: TableRef): boolean;
-  matches(record: ChangeRecord): boolean;
+  matches(record: Matchable): boolean;
 }
 
 export function compile({ legacy, filters }: Pick<Subscription, 'legacy' | 'filters'>): Matcher {
@@ -37,7 +42,7 @@ export function compile({ legacy, filters }: Pick<Subscription, 'legacy' | 'filt
 
 interface CompiledFilter {
   hasTable(schema: string, table: string): boolean;
-  matches(record: ChangeRecord): boolean;
+  matches(record: Matchable): boolean;
 }
 
 function compileFilter(filter: Filter): CompiledFilter {

@@ -1,9 +1,8 @@
 import { encodeRecord, type ChangeRecord } from '@pgstream/wal-event';
 import { change, column, ddl } from '../../test/records.ts';
-import { bodyOf, eventTypeOf } from './bodies.ts';
+import { bodyOf } from './bodies.ts';
 
 const sourceOf = (record: ChangeRecord) => ({
-  record,
   value: encodeRecord(record),
   id: 'msg_1',
   origin: 'a/b',
@@ -67,5 +66,15 @@ test('cloudevents: the attributes that its specification asks for', () => {
 });
 
 test('names that types cannot hold are told apart by the data only', () => {
-  expect(eventTypeOf(change(8, { schema: 'my.app', table: 'größe-1' }))).toBe('my_app.größe_1.insert');
+  const record = change(8, { schema: 'my.app', table: 'größe-1' });
+  expect(JSON.parse(bodyOf(sourceOf(record), 'standard').toString())).toMatchObject({
+    type: 'my_app.größe_1.insert',
+    data: { schema: 'my.app', table: 'größe-1' },
+  });
+});
+
+test('a message outside transactions has no time', () => {
+  const source = sourceOf({ ...ddl(6, 'app'), timestamp: '' });
+  expect(JSON.parse(bodyOf(source, 'standard').toString())).toMatchObject({ timestamp: '' });
+  expect(JSON.parse(bodyOf(source, 'cloudevents').toString())).not.toHaveProperty('time');
 });

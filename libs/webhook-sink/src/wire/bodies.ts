@@ -1,15 +1,20 @@
 import { Buffer } from 'node:buffer';
 import {
+  ACTION,
   DDL_PREFIX,
-  formatLsn,
   type ChangeRecord,
-  type RecordColumn,
-  type RecordValue,
+  type ColumnValues,
+  type RecordReader,
+  type TableRef,
 } from '@pgstream/wal-event';
 import type { BodyFormat, Operation } from '../subscription.ts';
+import { readRecord } from './read-record.ts';
+import { RowBytes } from './row-bytes.ts';
 
 const DATA_HEAD = Buffer.from('{"Data":');
 const DATA_TAIL = Buffer.from('}');
+const NEW_ROW = Buffer.from(',"new":{');
+const OLD_ROW = Buffer.from(',"old":{');
 
 export const CONTENT_TYPES: Readonly<Record<BodyFormat, string>> = {
   pgstream: 'application/json',
@@ -21,7 +26,6 @@ export const CONTENT_TYPES: Readonly<Record<BodyFormat, string>> = {
 export interface BodySource {
   /** The record as it is in the log. */
   readonly value: Buffer;
-  readonly record: ChangeRecord;
   /** The webhook-id. */
   readonly id: string;
   /** Where it comes from: the topic. */
@@ -34,16 +38,21 @@ export function bodyOf(source: BodySource, format: BodyFormat): Buffer {
     case 'pgstream':
       return Buffer.concat([DATA_HEAD, source.value, DATA_TAIL]);
     case 'standard':
-      return Buffer.from(standardBody(source));
+      return standardBody(source);
     case 'cloudevents':
-      return Buffer.from(cloudEventBody(source));
+      return cloudEventBody(source);
     default:
       return format satisfies never;
   }
 }
 
+/** What an event is about, but for its table. */
+export interface Named extends Pick<ChangeRecord, 'action' | 'schema'> {
+  readonly message?: ChangeRecord['message'] | undefined;
+}
+
 /** Which operation an event is, in the words of filters. */
-export function operationOf({ action, message }: ChangeRecord): Operation {
+export function operationOf({ action, message }: Pick<Named, 'action' | 'message'>): Operation {
   switch (action) {
     case 'I':
       return 'insert';
@@ -54,46 +63,45 @@ export function operationOf({ action, message }: ChangeRecord): Operation {
     case 'T':
       return 'truncate';
     case 'M':
-      return message?.prefix === DDL_PREFIX ? 'ddl' : 'message';
+      return messageOperation(message?.prefix);
     default:
       return action satisfies never;
   }
 }
 
-/** `public.orders.update`, `public.ddl`, `message`: letters, digits, `_` and full stops only. */
-export function eventTypeOf(record: ChangeRecord): string {
-  return typeOf(schemaOf(record), record.table, operationOf(record));
-}
-
-function typeOf(schema: string, table: string, operation: Operation): string {
-  const names = [schema, table].filter((name) => name !== '');
-  return [...names, operation].map((name) => name.replaceAll(/[^\p{L}\p{N}_]/gu, '_')).join('.');
+function messageOperation(prefix: string | undefined): Operation {
+  return prefix === DDL_PREFIX ? 'ddl' : 'message';
 }
 
 /** The schema of the row, or the one that a schema change is about. */
-export function schemaOf({ schema, message }: ChangeRecord): string {
+export function schemaOf({ schema, message }: Pick<Named, 'schema' | 'message'>): string {
   if (schema !== '' || message?.prefix !== DDL_PREFIX) return schema;
   const content: unknown = parsed(message.content);
   const { schema_name: name }: { schema_name?: unknown } = Object(content);
   return typeof name === 'string' ? name : '';
 }
 
-function standardBody({ record, id }: BodySource): string {
+/** `public.orders.update`, `public.ddl`, `message`: letters, digits, `_` and full stops only. */
+function typeOf(schema: string, table: string, operation: Operation): string {
+  const names = [schema, table].filter((name) => name !== '');
+  return [...names, operation].map((name) => name.replaceAll(/[^\p{L}\p{N}_]/gu, '_')).join('.');
+}
+
+function standardBody({ value, id }: BodySource): Buffer {
+  const record = readRecord(value);
   const words = wordsOf(record);
-  return `{"type":${words.type},"timestamp":${JSON.stringify(isoOf(record.timestamp))},"data":${dataText(record, id, words)}}`;
+  return withData(`{"type":${words.type},"timestamp":${timeText(record)}`, record, { id, words });
 }
 
 /** https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md */
-function cloudEventBody({ record, id, origin }: BodySource): string {
-  const head = {
-    specversion: '1.0',
-    id,
-    source: `/pgstream/${encodeURIComponent(origin)}`,
-    type: eventTypeOf(record),
-    ...(record.timestamp === '' ? {} : { time: isoOf(record.timestamp) }),
-    datacontenttype: 'application/json',
-  };
-  return `${JSON.stringify(head).slice(0, -1)},"data":${dataText(record, id, wordsOf(record))}}`;
+function cloudEventBody({ value, id, origin }: BodySource): Buffer {
+  const record = readRecord(value);
+  const words = wordsOf(record);
+  const source = JSON.stringify(`/pgstream/${encodeURIComponent(origin)}`);
+  const time = timeText(record);
+  const when = time === '""' ? '' : `,"time":${time}`;
+  const head = `{"specversion":"1.0","id":"${id}","source":${source},"type":${words.type}${when},"datacontenttype":"application/json"`;
+  return withData(head, record, { id, words });
 }
 
 /** What bodies say alike for each operation on a table, as JSON. */
@@ -102,60 +110,84 @@ interface Words {
   readonly operation: string;
 }
 
-const MAX_WORDS = 10_000;
-const words = new Map<string, Words>();
+const rowWords = new WeakMap<TableRef, Map<number, Words>>();
 
-function wordsOf(record: ChangeRecord): Words {
-  const operation = operationOf(record);
-  const { table } = record;
-  const schema = schemaOf(record);
-  const key = `${operation} ${schema}\0${table}`;
-  const known = words.get(key);
-  if (known !== undefined) return known;
-  const made = {
+const OPERATIONS: Readonly<Record<number, Operation>> = {
+  [ACTION.insert]: 'insert',
+  [ACTION.update]: 'update',
+  [ACTION.delete]: 'delete',
+  [ACTION.truncate]: 'truncate',
+};
+
+function wordsOf({ ref, action, prefix, content }: RecordReader): Words {
+  const operation = OPERATIONS[action];
+  if (operation === undefined) {
+    const schema = schemaOf({ schema: ref.schema, message: { prefix, content } });
+    return newWords(messageOperation(prefix), schema, ref.table);
+  }
+  let ofTable = rowWords.get(ref);
+  if (ofTable === undefined) rowWords.set(ref, (ofTable = new Map()));
+  let words = ofTable.get(action);
+  if (words === undefined) ofTable.set(action, (words = newWords(operation, ref.schema, ref.table)));
+  return words;
+}
+
+function newWords(operation: Operation, schema: string, table: string): Words {
+  return {
     type: JSON.stringify(typeOf(schema, table, operation)),
     operation: JSON.stringify({ operation, schema, table }).slice(1, -1),
   };
-  // Bounded: a table that is met again is made anew.
-  if (words.size >= MAX_WORDS) words.clear();
-  words.set(key, made);
-  return made;
 }
 
-/** Texts are put together, without lists that are joined: this is once for each event. */
-function dataText(record: ChangeRecord, id: string, { operation }: Words): string {
-  const { action, lsn, xid, columns, identity, unchanged } = record;
-  let text = `{"id":${JSON.stringify(id)},${operation},"lsn":"${formatLsn(lsn)}","xid":${xid}`;
-  if (action === 'M') text += messageText(record);
-  if (columns !== null) text += `,"new":${rowText(columns)}`;
-  if (identity !== null) text += `,"old":${rowText(identity)}`;
-  if (unchanged.length > 0) text += `,"unchanged":${JSON.stringify(unchanged)}`;
-  return `${text}}`;
+/** `head`, its member `data`, and the end. Rows go from the record's bytes into the body's: this is once for each event. */
+function withData(
+  head: string,
+  record: RecordReader,
+  { id, words }: { readonly id: string; readonly words: Words },
+): Buffer {
+  const { xid, lsnText, unchanged } = record;
+  const message = record.action === ACTION.message ? messageText(record) : '';
+  const before = `${head},"data":{"id":"${id}",${words.operation},"lsn":"${lsnText}","xid":${xid}${message}`;
+  const after = unchanged.length === 0 ? '}}' : `,"unchanged":${JSON.stringify(unchanged)}}}`;
+  const [now, old] = [rowOf(record, record.columns), rowOf(record, record.identity)];
+  const size =
+    Buffer.byteLength(before) + sizeOf(NEW_ROW, now) + sizeOf(OLD_ROW, old) + Buffer.byteLength(after);
+  const body = Buffer.allocUnsafe(size);
+  let at = body.write(before);
+  at = putRow(body, at, { label: NEW_ROW, row: now });
+  at = putRow(body, at, { label: OLD_ROW, row: old });
+  body.write(after, at);
+  return body;
 }
 
-function messageText(record: ChangeRecord): string {
-  const { prefix, content } = record.message ?? { prefix: '', content: '' };
-  if (operationOf(record) === 'ddl') return `,"change":${jsonOr(content)}`;
+function rowOf({ bytes }: RecordReader, values: ColumnValues): RowBytes | undefined {
+  return values.count < 0 ? undefined : new RowBytes(bytes, values);
+}
+
+function sizeOf(label: Buffer, row: RowBytes | undefined): number {
+  return row === undefined ? 0 : label.length + row.length + 1;
+}
+
+function putRow(
+  body: Buffer,
+  at: number,
+  { label, row }: { readonly label: Buffer; readonly row: RowBytes | undefined },
+): number {
+  if (row === undefined) return at;
+  const end = row.putInto(body, at + label.copy(body, at));
+  body[end] = 0x7d;
+  return end + 1;
+}
+
+function messageText({ prefix, content }: RecordReader): string {
+  if (messageOperation(prefix) === 'ddl') return `,"change":${jsonOr(content)}`;
   return `,"prefix":${JSON.stringify(prefix)},"content":${JSON.stringify(content)}`;
 }
 
-function rowText(columns: readonly RecordColumn[]): string {
-  let text = '{';
-  for (const { name, value } of columns) {
-    text += `${text === '{' ? '' : ','}${JSON.stringify(name)}:${valueText(value)}`;
-  }
-  return `${text}}`;
-}
-
-/** Numbers keep every digit: they are never made JavaScript numbers. */
-function valueText(value: RecordValue): string {
-  return typeof value === 'object' && value !== null ? value.raw : JSON.stringify(value);
-}
-
-/** `2026-11-21 09:14:10.325235+00` as `2026-11-21T09:14:10.325235Z`. */
-function isoOf(timestamp: string): string {
-  const text = timestamp.replace(' ', 'T');
-  return text.endsWith('+00') ? `${text.slice(0, -3)}Z` : text;
+/** `"2026-11-21 09:14:10.325235+00"` as `"2026-11-21T09:14:10.325235Z"`. */
+function timeText({ bytes, timestampStart, timestampEnd }: RecordReader): string {
+  const text = bytes.toString('latin1', timestampStart, timestampEnd).replace(' ', 'T');
+  return text.endsWith('+00"') ? `${text.slice(0, -4)}Z"` : text;
 }
 
 /** The content of a schema change is JSON; what is not stays a text. */
