@@ -239,13 +239,14 @@ test('a lane that is closed does not try again what had failed', () => {
   jest.useRealTimers();
 });
 
+const moved = (offset: number, from: number, to: number) =>
+  eventAt(
+    offset,
+    change(offset, { action: 'U', columns: [column('id', to)], identity: [column('id', from)] }),
+  );
+
 test('an event of two rows goes when it is the next of both, and what waits for either goes after it', () => {
   const lane = laneOf();
-  const moved = (offset: number, from: number, to: number) =>
-    eventAt(
-      offset,
-      change(offset, { action: 'U', columns: [column('id', to)], identity: [column('id', from)] }),
-    );
   lane.offer(row(0, 1));
   lane.offer(row(1, 2));
   lane.offer(moved(2, 1, 2));

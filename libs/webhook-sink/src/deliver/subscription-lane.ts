@@ -123,7 +123,7 @@ export class SubscriptionLane implements OutgoingSource {
     this.lane.offer(event);
   }
 
-  /** Resolves at the next change, or after `timeoutMs`. */
+  /** Resolves when there is room, when its state is another one, or after `timeoutMs`. */
   async progress(timeoutMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
@@ -239,13 +239,19 @@ export class SubscriptionLane implements OutgoingSource {
 
   #setState(state: LaneState): void {
     this.#state = state;
+    this.#wakeWaiting();
     this.#changed();
   }
 
   #changed(): void {
-    if (this.#progress.length > 0) for (const wake of this.#progress.splice(0)) wake();
+    // Who waits waits for room: to wake it for each event that is settled costs a promise and a timer each time.
+    if (this.#progress.length > 0 && this.hasRoom) this.#wakeWaiting();
     this.endpoint.wake();
     this.#context.onProgress(this.lane.isStoreDue);
+  }
+
+  #wakeWaiting(): void {
+    for (const wake of this.#progress.splice(0)) wake();
   }
 
   #notice(event: 'lane_detached' | 'lane_attached', why: string): void {

@@ -8,6 +8,11 @@ const MAX_MESSAGE_BYTES = 64 * 1024;
 
 /** One for all keys: a message is hashed before anything else happens. The inner pad, then head and body. */
 const message = Buffer.allocUnsafeSlow(BLOCK_BYTES + MAX_MESSAGE_BYTES);
+/** The inner pad that stands in it. */
+let padded: Buffer | undefined;
+/** Its beginnings, by their length: a subarray is dearer than the copy of a body. */
+const beginnings: Array<Buffer | undefined> = [];
+const MAX_BEGINNINGS = 2048;
 
 /**
  * HMAC-SHA256 as RFC 2104 defines it, over a text in UTF-8 and the bytes behind it.
@@ -35,12 +40,19 @@ export class HmacSha256 {
     if (head.length * 3 + body.length > MAX_MESSAGE_BYTES) {
       return createHmac('sha256', this.#key).update(head).update(body).digest('base64');
     }
-    this.#inner.copy(message);
+    if (padded !== this.#inner) this.#inner.copy(message);
+    padded = this.#inner;
     const bodyStart = BLOCK_BYTES + message.write(head, BLOCK_BYTES, 'utf8');
     const end = bodyStart + body.copy(message, bodyStart);
     // By a text: a digest that is a Buffer costs twice as much.
-    const digest = hash('sha256', message.subarray(0, end), 'hex');
+    const digest = hash('sha256', beginning(end), 'hex');
     this.#outer.write(digest, BLOCK_BYTES, DIGEST_BYTES, 'hex');
     return hash('sha256', this.#outer, 'base64');
   }
+}
+
+function beginning(length: number): Buffer {
+  return length < MAX_BEGINNINGS
+    ? (beginnings[length] ??= message.subarray(0, length))
+    : message.subarray(0, length);
 }
