@@ -196,4 +196,12 @@ export const MUTANTS: readonly Mutant[] = [
     test: `${HOOKS}/test/hand-over.integration.test.ts`,
     named: 'a partition that goes while it is being opened leaves no lane behind that sends',
   },
+  {
+    name: 'nobody tells who waits that there is room',
+    file: `${HOOKS}/src/deliver/subscription-lane.ts`,
+    from: 'if (this.#progress.length > 0 && this.hasRoom) this.#wakeWaiting();',
+    to: '',
+    test: `${HOOKS}/src/deliver/subscription-lane.test.ts`,
+    named: 'who waits for room',
+  },
 ];

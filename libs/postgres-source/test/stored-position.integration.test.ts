@@ -19,6 +19,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
+const nothing = () => {};
 const check = (sql: Sql = rig.admin) => checkBeforeStart(sql, { slot: rig.slot });
 
 /** More WAL than a session reserves at once. */
@@ -45,6 +46,7 @@ test('a kept position lets us confirm without a save each time, and tells others
   const keeper = new PositionKeeper(rig.admin, rig.slot);
   const history = keepingPosition(idleHistory, keeper);
   const start = parseLsn(slot?.consistentPoint ?? '');
+  await history.load(start);
   expect(history.pendingCheckpoint(start)).toBe(true);
   await history.checkpoint(start);
   const ours = parseLsn(await advanceSlot());
@@ -65,6 +67,7 @@ test('a session notices that its slot was moved by a byte, unless another of our
     const ours = { token: keeper.token, confirmedLsn: told };
     return checkBeforeStart(rig.admin, { slot: rig.slot, ours });
   };
+  await keeper.begin();
   await keeper.reserve(start);
   await expect(asked(formatLsn(start))).resolves.toMatchObject({ confirmedLsn: formatLsn(start) });
   const moved = await advanceSlot();
@@ -99,9 +102,86 @@ test('a session that slept, and wakes up after its successor, takes nothing back
   await expect(check()).resolves.toMatchObject({ confirmedLsn: formatLsn(late) });
 });
 
+test('what init did about a gap is taken back by no session that began before', async () => {
+  const { slot } = await rig.init();
+  const start = parseLsn(slot?.consistentPoint ?? '');
+  const [led, began] = [1, 2].map(() => new PositionKeeper(rig.admin, rig.slot));
+  await began!.begin();
+  await led!.begin();
+  await led!.reserve(start);
+  await rig.admin.query(BEYOND_RESERVED);
+  const accepted = await advanceSlot();
+  await rig.init({ acceptGap: true });
+  const stored = await loadState(rig.admin, rig.slot);
+  await rig.admin.query(BEYOND_RESERVED);
+  const late = parseLsn(await moreWal());
+  await expect(led!.reserve(late)).rejects.toMatchObject({ code: 'PG_SLOT_ACTIVE' });
+  await expect(began!.reserve(late)).rejects.toMatchObject({ code: 'PG_SLOT_ACTIVE' });
+  await led!.settle(start);
+  await expect(loadState(rig.admin, rig.slot)).resolves.toEqual(stored);
+  const ours = { token: led!.token, confirmedLsn: formatLsn(start) };
+  await expect(checkBeforeStart(rig.admin, { slot: rig.slot, ours })).resolves.toMatchObject({
+    confirmedLsn: accepted,
+  });
+
+  const before = new PositionKeeper(rig.admin, rig.slot);
+  await rig.admin.query("UPDATE pgstream.replication_state SET facts = facts - 'reservedBy'");
+  await before.begin();
+  await rig.admin.query('SELECT pg_drop_replication_slot($1)', [rig.slot]);
+  await rig.init({ acceptGap: true });
+  const anew = await loadState(rig.admin, rig.slot);
+  await expect(before.reserve(late)).rejects.toMatchObject({ code: 'PG_SLOT_ACTIVE' });
+  await expect(loadState(rig.admin, rig.slot)).resolves.toEqual(anew);
+});
+
+test('a save that was under way when another session of ours began counts for neither', async () => {
+  const { slot } = await rig.init();
+  const start = parseLsn(slot?.consistentPoint ?? '');
+  let open = nothing;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  const slow: Sql = {
+    query: async (text, params) => {
+      if (text.startsWith('UPDATE')) await gate;
+      return rig.admin.query(text, params);
+    },
+  };
+  const keeper = new PositionKeeper(slow, rig.slot);
+  await keeper.begin();
+  const saved = keeper.reserve(start);
+  await keeper.begin();
+  open();
+  await expect(saved).rejects.toMatchObject({ code: 'PG_CONFLICT', disposition: 'retry' });
+  expect(keeper.needsReserve(start)).toBe(true);
+});
+
+test('positions of a slot that was torn down are refused by that name', async () => {
+  const { slot } = await rig.init();
+  const keeper = new PositionKeeper(rig.admin, rig.slot);
+  await keeper.begin();
+  await rig.admin.query('DELETE FROM pgstream.replication_state');
+  const refused = keeper.reserve(parseLsn(slot?.consistentPoint ?? ''));
+  await expect(refused).rejects.toMatchObject({ code: 'PG_NOT_INITIALISED', exitCode: 78 });
+});
+
+test('a check beside an init sees the slot that it made', async () => {
+  let made = false;
+  const between: Sql = {
+    query: async (text, params) => {
+      const found = await rig.admin.query(text, params);
+      if (!made && text.includes('pg_replication_slots')) {
+        made = true;
+        await rig.init();
+      }
+      return found;
+    },
+  };
+  await expect(check(between)).resolves.toMatchObject({ state: { epoch: 1 } });
+});
+
 test('a start beside a leader takes no step of that leader for a stranger on the slot', async () => {
   const { slot } = await rig.init();
   const leader = new PositionKeeper(rig.admin, rig.slot);
+  await leader.begin();
   await leader.reserve(parseLsn(slot?.consistentPoint ?? ''));
   await leader.settle(parseLsn(slot?.consistentPoint ?? ''));
   let steps = 0;

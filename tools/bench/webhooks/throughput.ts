@@ -102,7 +102,9 @@ async function bareLoop(requests: number): Promise<number> {
     let printed = '';
     child.stdout.on('data', (text) => (printed += String(text)));
     await new Promise((resolve) => child.on('close', resolve));
-    return Number(printed);
+    const perS = Number(printed);
+    if (child.exitCode !== 0 || !(perS > 0)) throw new Error('the loop around undici failed: see above');
+    return perS;
   } finally {
     await receiver.close();
   }

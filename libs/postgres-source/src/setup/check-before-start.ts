@@ -59,11 +59,13 @@ type Check = (found: Found) => PipelineError | null;
 export async function checkBeforeStart(sql: Sql, options: StartCheckOptions): Promise<StartState> {
   // A leader stores a position before it tells the slot, and both before WAL ends there: read in the other order, what a
   // leader does meanwhile cannot look like somebody else's hand on the slot
-  const seen = await slotFacts(sql, options.slot);
+  let seen = await slotFacts(sql, options.slot);
   const state = await loadState(sql, options.slot);
   if (state === null || state.consistentPoint === null) {
     throw new PipelineError('PG_NOT_INITIALISED', { detail: `Slot ${options.slot}.` });
   }
+  // An init that made the slot in between
+  if (isOlder(seen, state)) seen = await slotFacts(sql, options.slot);
   const server = await serverFacts(sql);
   const found: Found = {
     state,
@@ -87,6 +89,12 @@ export async function checkBeforeStart(sql: Sql, options: StartCheckOptions): Pr
     confirmedLsn: slot.confirmedLsn ?? state.consistentPoint,
     failover: failoverOf(found),
   };
+}
+
+/** The slot is not, or not yet, the one that the state speaks of. */
+function isOlder(slot: SlotFacts | null, { consistentPoint }: ReplicationState): boolean {
+  const confirmed = slot?.confirmedLsn ?? null;
+  return confirmed === null || consistentPoint === null || isLater(consistentPoint, confirmed);
 }
 
 async function switchLsnOf(

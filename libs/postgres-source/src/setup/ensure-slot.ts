@@ -8,7 +8,7 @@ import type { SetupMode } from './publication.ts';
 import { serverFacts, slotFacts, type ServerFacts, type SlotFacts } from './server.ts';
 import { createSlot, dropSlot } from './slot.ts';
 import { leftTimelineAt, makeFailoverSlot } from './timeline.ts';
-import { loadState, recordGap, saveState, type ReplicationState } from './state.ts';
+import { loadState, recordGap, saveState, takenOver, type ReplicationState } from './state.ts';
 
 export interface EnsureSlotOptions {
   readonly slot: string;
@@ -116,7 +116,7 @@ async function acceptTimeline(
   await saveState(sql, {
     ...state,
     timeline: timeline ?? state.timeline,
-    facts: { ...state.facts, acceptedSwitch },
+    facts: { ...takenOver(state.facts), acceptedSwitch },
   });
   return keep(state);
 }
@@ -140,7 +140,8 @@ async function acceptAdvance(
   const toLsn = slot?.confirmedLsn ?? null;
   const reason = 'PG_SLOT_ADVANCED';
   await recordGap(sql, { slot: state.slot, table: null, fromLsn: state.confirmedLsn, toLsn, reason });
-  await saveState(sql, { ...state, confirmedLsn: toLsn, facts: { ...state.facts, reservedLsn: null } });
+  const facts = { ...takenOver(state.facts), reservedLsn: null };
+  await saveState(sql, { ...state, confirmedLsn: toLsn, facts });
   return { ...keep(state), gap: reason };
 }
 
@@ -216,7 +217,7 @@ function draftState(
     consistentPoint: null,
     mode: options.mode,
     publications: Object.keys(options.publicationOids),
-    facts: { publicationOids: options.publicationOids, catalogXmin: null, reservedLsn: null },
+    facts: takenOver({ publicationOids: options.publicationOids, catalogXmin: null, reservedLsn: null }),
     confirmedLsn: null,
     routingHash: old?.routingHash ?? null,
   };

@@ -48,7 +48,7 @@ export class PositionKeeper {
   /**
    * Await it before the slot is told `lsn`, which is durable.
    * @throws {PipelineError} PG_SLOT_ACTIVE where another session has reserved since {@link begin}: the slot is no longer
-   *   ours, whatever our connection still believes.
+   *   ours, whatever our connection still believes. PG_CONFLICT where a session of our own began meanwhile: try again.
    */
   async reserve(lsn: Lsn): Promise<void> {
     if (!this.needsReserve(lsn)) return;
@@ -58,19 +58,29 @@ export class PositionKeeper {
     const reserved = lsn + this.#headroom;
     const [slot, by] = [this.#slot, this.#token];
     const reservation = { lsn: lsnText(reserved), by, after: this.#before };
-    if (!(await savePosition(this.#sql, slot, formatLsn(lsn), reservation))) {
-      const detail = 'It has stored a position since this session began.';
-      throw new PipelineError('PG_SLOT_ACTIVE', { detail, facts: { slot } });
+    const isOurs = await savePosition(this.#sql, slot, formatLsn(lsn), reservation);
+    // What was saved, or refused, of the session before counts for nothing in this one
+    if (by !== this.#token)
+      throw new PipelineError('PG_CONFLICT', { detail: 'The session ended meanwhile.' });
+    if (!isOurs) throw await this.#refusal();
+    this.#reserved = reserved;
+  }
+
+  async #refusal(): Promise<PipelineError> {
+    const slot = this.#slot;
+    if ((await lastReserver(this.#sql, slot)) === null) {
+      return new PipelineError('PG_NOT_INITIALISED', { detail: `Slot ${slot}.` });
     }
-    // A save of the session before counts for nothing in this one
-    if (by === this.#token) this.#reserved = reserved;
+    const detail = 'It has stored a position since this session began.';
+    return new PipelineError('PG_SLOT_ACTIVE', { detail, facts: { slot } });
   }
 
   /** Before each START: another producer may have had the slot, and settled lower, in the meantime. */
   async begin(): Promise<void> {
+    const before = await lastReserver(this.#sql, this.#slot);
     this.#reserved = -1n;
+    this.#before = before ?? '';
     this.#token = randomUUID();
-    this.#before = await lastReserver(this.#sql, this.#slot);
   }
 
   /**
@@ -102,9 +112,10 @@ export function keepingPosition(history: SchemaHistoryPort, keeper: PositionKeep
     witnessed: (oid, at) => history.witnessed(oid, at),
     logRow: (row, at) => history.logRow(row, at),
     pendingCheckpoint: (upTo) => keeper.needsReserve(upTo) || history.pendingCheckpoint(upTo),
+    // Positions first: where the slot is another one's, shapes are not stored either
     checkpoint: async (upTo) => {
-      if (history.pendingCheckpoint(upTo)) await history.checkpoint(upTo);
       await keeper.reserve(upTo);
+      if (history.pendingCheckpoint(upTo)) await history.checkpoint(upTo);
     },
     settle: (confirmed) => keeper.settle(confirmed),
   };

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Sql } from '../sql.ts';
 import type { TableName } from './names.ts';
 import type { SetupMode } from './publication.ts';
@@ -153,13 +154,13 @@ export async function savePosition(
   return rows.length > 0;
 }
 
-/** The session that reserved last; empty where none has. */
-export async function lastReserver(sql: Sql, slot: string): Promise<string> {
+/** The session that reserved last; empty where none has, `null` without a stored state. */
+export async function lastReserver(sql: Sql, slot: string): Promise<string | null> {
   const { rows } = await sql.query(
     `SELECT coalesce(facts ->> 'reservedBy', '') AS by FROM pgstream.replication_state WHERE slot = $1`,
     [slot],
   );
-  return optionalText(rows[0], 'by') ?? '';
+  return optionalText(rows[0], 'by');
 }
 
 /** Gives back what `by` reserved beyond `lsn`, unless somebody else has reserved since. */
@@ -170,6 +171,11 @@ export async function settlePosition(sql: Sql, slot: string, lsn: string, by: st
      WHERE slot = $1 AND facts ->> 'reservedBy' = $3`,
     [slot, lsn, by],
   );
+}
+
+/** Those facts as nobody's: what a session stores that began before is refused, so that it takes back nothing of what init did. */
+export function takenOver(facts: StateFacts): StateFacts {
+  return { ...facts, reservedBy: `init ${randomUUID()}` };
 }
 
 /** The switches that the event triggers read. */

@@ -113,3 +113,19 @@ test('a reconnect while shapes are persisted does not lower what they allow', as
   await acknowledger.settle();
   expect(acknowledger.confirmed).toBe(lsn(25));
 });
+
+test('a slot found below what is durable hears of that again only after what must be persisted before', async () => {
+  const persisted: Lsn[] = [];
+  const history = { pending: false, checkpoint: async (upTo: Lsn) => void persisted.push(upTo) };
+  const { acknowledger } = setup(history);
+  acknowledger.records(lsn(30));
+  acknowledger.confirm(lsn(30));
+  expect(acknowledger.confirmed).toBe(lsn(30));
+  history.pending = true;
+  expect(acknowledger.found(lsn(15))).toBe(lsn(30));
+  // What a status message says at once
+  expect([acknowledger.confirmed, acknowledger.durable]).toEqual([lsn(15), lsn(30)]);
+  acknowledger.retry();
+  await acknowledger.settle();
+  expect([persisted, acknowledger.confirmed]).toEqual([[lsn(30)], lsn(30)]);
+});

@@ -25,6 +25,8 @@ export interface AcknowledgerOptions {
 export class Acknowledger {
   readonly #options: AcknowledgerOptions;
   #confirmed: Lsn;
+  /** The largest that `#confirmed` ever was. */
+  #durable: Lsn;
   #target: Lsn;
   /** What the running session has received, shapes included. */
   #ceiling: Lsn;
@@ -39,6 +41,7 @@ export class Acknowledger {
   constructor(start: Lsn, options: AcknowledgerOptions) {
     this.#options = options;
     this.#confirmed = start;
+    this.#durable = start;
     this.#target = start;
     this.#ceiling = start;
     this.#lastRecords = start;
@@ -50,15 +53,23 @@ export class Acknowledger {
     return this.#confirmed;
   }
 
+  /** Everything below it is durable; the server may have heard of less. */
+  get durable(): Lsn {
+    return this.#durable;
+  }
+
   /**
-   * The slot as found before a START: raises the confirmed position, never lowers it. Answers where to start; until the
-   * stream has passed a point above it, nothing there is confirmed.
+   * The slot as found before a START. Answers where to start, which is never before what is durable; until the stream has
+   * passed a point above it, nothing there is confirmed. Where the slot stands lower, because the server forgot what it was
+   * told or never heard of it, it is told again by {@link retry}, after what the history has to persist before that: another
+   * process may have led in between.
    */
   found(slot: Lsn): Lsn {
-    if (slot > this.#confirmed) this.#confirmed = slot;
+    this.#confirmed = slot;
+    if (slot > this.#durable) this.#durable = slot;
     if (slot > this.#target) this.#target = slot;
-    this.#ceiling = this.#confirmed;
-    return this.#confirmed;
+    this.#ceiling = this.#durable;
+    return this.#durable;
   }
 
   /** A transaction with records ended. */
@@ -143,6 +154,7 @@ export class Acknowledger {
   #reach(lsn: Lsn): void {
     this.#failed = false;
     if (lsn > this.#confirmed) this.#confirmed = lsn;
+    if (lsn > this.#durable) this.#durable = lsn;
     this.#options.onAdvance();
   }
 }

@@ -99,11 +99,11 @@ export class StreamSession implements ReplicationHandler {
     const { slot, publications, acknowledger, beforeStart, facts, history, recorder } = this.#options;
     const found = await findStart(query, slot, publications);
     await beforeStart(found);
-    if (acknowledger.confirmed > found.serverLsn) {
+    if (acknowledger.durable > found.serverLsn) {
       throw new PipelineError('PG_POSITION_AHEAD', { facts: { slot } });
     }
     const from = acknowledger.found(found.slot.confirmedFlushLsn);
-    facts.confirmedLsn = from;
+    facts.confirmedLsn = acknowledger.confirmed;
     facts.serverLsn = found.serverLsn;
     this.#liveness = livenessFor(found.walSenderTimeoutMs, this.#options.statusIntervalMs);
     await history.load(from);
@@ -118,6 +118,7 @@ export class StreamSession implements ReplicationHandler {
     this.#lastReadMs = performance.now();
     this.#timer = setInterval(() => this.#tick(), this.#liveness.statusIntervalMs);
     this.#status(false);
+    this.#options.acknowledger.retry();
     this.#options.onStarted();
   }
 

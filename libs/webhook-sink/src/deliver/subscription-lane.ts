@@ -126,11 +126,15 @@ export class SubscriptionLane implements OutgoingSource {
   /** Resolves when there is room, when its state is another one, or after `timeoutMs`. */
   async progress(timeoutMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs);
-      this.#progress.push(() => {
+      const wake = () => {
         clearTimeout(timer);
         resolve();
-      });
+      };
+      const timer = setTimeout(() => {
+        this.#progress.splice(this.#progress.indexOf(wake), 1);
+        resolve();
+      }, timeoutMs);
+      this.#progress.push(wake);
     });
   }
 
