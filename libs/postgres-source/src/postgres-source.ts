@@ -266,14 +266,10 @@ export class PostgresSource implements Source<PostgresCheckpoint> {
 
   #checkpointFailed(cause: unknown): void {
     const error = classifyPostgres(cause);
-    if (error.code === 'PG_SLOT_ACTIVE') {
-      this.#session?.abort(error);
-      return;
-    }
+    if (error.code === 'PG_SLOT_ACTIVE') return this.#session?.abort(error);
     if (error.disposition === 'retry') {
       this.#observer.onCheckpointFailure?.(error);
-      this.refused(error);
-      return;
+      return this.refused(error);
     }
     this.#failure ??= error;
     this.#session?.abort(error);

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { ColumnPaths, emptyColumnValues, parseJson, parseText, type ColumnValues } from './column-path.ts';
 import { Literal, scalarEnd, viewOf } from './json-bytes.ts';
+import { KnownTables, type KnownTable } from './known-tables.ts';
 import { formatLsnWords } from './lsn.ts';
 import { eventIdOfWords } from './position.ts';
 import { RecordFormatError } from './record-format-error.ts';
@@ -25,13 +26,6 @@ const UNCHANGED = new Literal(',"unchanged":');
 const SUB = new Literal(',"sub":0');
 const SNAPSHOT = new Literal(',"snapshot":true');
 const NONE: readonly string[] = [];
-
-/** Tables and their metadata as bytes, met before. */
-interface KnownTable {
-  readonly head: Literal;
-  readonly metadata: Literal;
-  readonly ref: TableRef;
-}
 
 /**
  * Reads records from their bytes without an object per record or value: a flyweight whose fields hold the last
@@ -66,7 +60,7 @@ export class RecordReader {
   lsnHi = 0;
   lsnLo = 0;
   readonly #paths = new ColumnPaths();
-  readonly #known = new Map<string, KnownTable>();
+  readonly #tables = new KnownTables();
   #table: KnownTable | undefined;
   #at = 0;
   #limit = 0;
@@ -203,27 +197,8 @@ export class RecordReader {
     if (this.bytes[this.#at++] !== 0x7d) throw new RecordFormatError('} of metadata', this.#at - 1);
     const head = this.bytes.toString('utf8', headFrom, headTo);
     const metadata = this.bytes.toString('utf8', from, this.#at);
-    this.#table = this.#intern(head, metadata);
+    this.#table = this.#tables.intern(head, metadata);
     this.ref = this.#table.ref;
-  }
-
-  #intern(head: string, metadata: string): KnownTable {
-    const key = head + metadata;
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    if (this.#known.size >= 50_000) this.#known.clear(); // bounded; a table met again is interned anew
-    const names = parseObject(`{${head.slice(1)}null}`);
-    const meta = parseObject(metadata.slice(',"metadata":'.length));
-    const ids = meta['id_col_pgstream_id'];
-    const ref: TableRef = {
-      schema: String(names['schema']),
-      table: String(names['table']),
-      tableId: String(meta['table_pgstream_id']),
-      keyColumnIds: Array.isArray(ids) ? ids.map(String) : NONE,
-    };
-    const table = { head: new Literal(head), metadata: new Literal(metadata), ref };
-    this.#known.set(key, table);
-    return table;
   }
 
   #tail(): void {
@@ -305,9 +280,4 @@ export class RecordReader {
       value = (value << 4) | digit;
     }
   }
-}
-
-function parseObject(json: string): Record<string, unknown> {
-  const value = parseJson(json);
-  return typeof value === 'object' && value !== null ? { ...value } : {};
 }
