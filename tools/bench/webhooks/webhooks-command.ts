@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
 import type { Check } from '../../product/screen.ts';
-import { startBenchWorld, type BenchWorld } from '../bench-world.ts';
+import { startBenchWorld } from '../bench-world.ts';
 import { imageNodeOptions } from '../image-options.ts';
 import { measureHookLatency, type HookLatency } from './freshness.ts';
+import { measureIsolation, type Isolation } from './isolation.ts';
 import { measureOutage, type Outage } from './outage.ts';
-import { drained, measureThroughput, type Throughput } from './throughput.ts';
+import { measureThroughput, type Throughput } from './throughput.ts';
 
 const ONLY = ['throughput', 'latency', 'isolation', 'memory'] as const;
 type Part = (typeof ONLY)[number];
@@ -29,9 +30,6 @@ const QUICK: Plan = {
   outageEvents: 10_000,
 };
 
-/** Of twenty, this many never answer. */
-const BLACK_HOLES = 5;
-const ENDPOINTS = 20;
 const MAX_PARKED = 1_000;
 
 export interface WebhookFigures {
@@ -40,13 +38,6 @@ export interface WebhookFigures {
   readonly latency?: HookLatency;
   readonly isolation?: Isolation;
   readonly outage?: Outage;
-}
-
-interface Isolation {
-  readonly alone: HookLatency;
-  readonly besideHoles: HookLatency;
-  readonly alonePerS: number;
-  readonly besideHolesPerS: number;
 }
 
 interface Measured {
@@ -83,7 +74,13 @@ async function measure(plan: Plan, parts: readonly Part[], jsonFile: string | un
     const latency = has('latency')
       ? await measureHookLatency(world, 'hook_one', { seconds: plan.latencySeconds, endpoints: 1 })
       : undefined;
-    const isolation = has('isolation') ? await isolate(world, plan) : undefined;
+    const isolation = has('isolation')
+      ? await measureIsolation(world, {
+          servers,
+          secondsPerHalf: Math.ceil(plan.latencySeconds / 3),
+          events: plan.isolationEvents,
+        })
+      : undefined;
     const outage = has('memory') ? await measureOutage(servers, plan.outageEvents) : undefined;
     const found = {
       ...(throughput && { throughput }),
@@ -95,26 +92,6 @@ async function measure(plan: Plan, parts: readonly Part[], jsonFile: string | un
   } finally {
     await world.close();
   }
-}
-
-/** The same endpoints, without and with black holes beside them. */
-async function isolate(
-  world: BenchWorld,
-  { latencySeconds: seconds, isolationEvents }: Plan,
-): Promise<Isolation> {
-  const servers = { postgresUrl: world.url, broker: world.broker, sessionTimeout: '6s' };
-  const endpoints = ENDPOINTS - BLACK_HOLES;
-  console.error('isolation: without black holes, then with them …');
-  return {
-    alone: await measureHookLatency(world, 'hook_alone', { seconds, endpoints }),
-    besideHoles: await measureHookLatency(world, 'hook_holes', {
-      seconds,
-      endpoints,
-      blackHoles: BLACK_HOLES,
-    }),
-    alonePerS: await drained(servers, isolationEvents, endpoints),
-    besideHolesPerS: await drained(servers, isolationEvents, endpoints, BLACK_HOLES),
-  };
 }
 
 function checksOf({ throughput, latency, isolation, outage }: Omit<WebhookFigures, 'checks'>): Check[] {
@@ -138,15 +115,10 @@ function checksOf({ throughput, latency, isolation, outage }: Omit<WebhookFigure
           atMost(
             'p99 of 15 endpoints beside 5 black holes, of that without',
             1.5,
-            isolation.besideHoles.p99Ms / isolation.alone.p99Ms,
+            isolation.p99Times,
             'times',
           ),
-          atLeast(
-            'throughput of 15 endpoints beside 5 black holes',
-            90,
-            (isolation.besideHolesPerS / isolation.alonePerS) * 100,
-            '%',
-          ),
+          atLeast('throughput of 15 endpoints beside 5 black holes', 90, isolation.throughputPercent, '%'),
         ]),
     ...(outage === undefined
       ? []

@@ -131,13 +131,15 @@ export class Endpoint {
     this.#pump();
   };
 
+  readonly #wakeLater = (): void => this.wake();
+
   #pump(): void {
     while (!this.#isStopped && this.#maySend()) {
       const source = this.#sources.find(hasOutgoing);
       if (source === undefined) return;
       const waitMs = this.#bucket?.take(performance.now()) ?? 0;
       if (waitMs > 0) return this.#wakeAt(performance.now() + waitMs);
-      if (!this.#options.slots.take(() => this.wake())) return;
+      if (!this.#options.slots.take(this.#wakeLater)) return;
       this.#sources.served(source);
       this.#inFlight++;
       this.#sendFrom(source);

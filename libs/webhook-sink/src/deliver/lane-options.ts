@@ -13,7 +13,7 @@ export interface LaneOptions {
   readonly maxEvents: number;
   readonly maxBytes: number;
   /** Whether an event must go where an earlier one of its rows went: to the parked ones. */
-  readonly isParked: (keys: readonly string[]) => boolean;
+  readonly isParked: (event: LogEvent) => boolean;
   /** It must: the owner calls `Lane.settled` once that is durable. */
   readonly onParked: (event: LaneEvent) => void;
   /** Something can be taken, the cursor moved, or there is room. */
@@ -33,7 +33,8 @@ export interface LanePlace {
 /** One event on its way to one subscription. */
 export interface LaneEvent extends Linked<LaneEvent> {
   readonly event: LogEvent;
-  readonly keys: readonly string[];
+  /** As in `Dependence`. */
+  readonly rows: readonly number[];
   readonly isBarrier: boolean;
   /** What it counts for in the window. */
   readonly bytes: number;

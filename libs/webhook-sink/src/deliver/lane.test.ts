@@ -20,7 +20,7 @@ const laneOptions: LaneOptions = {
   onChange: () => {},
 };
 function laneOf(parked: readonly string[] = [], onParked: (entry: LaneEvent) => void = () => {}) {
-  const isParked = (keys: readonly string[]) => keys.some((key) => parked.includes(key));
+  const isParked = (event: LogEvent) => event.keys('key').some((key) => parked.includes(key));
   return new Lane({ ...laneOptions, isParked, onParked });
 }
 const taken = (lane: Lane): LaneEvent[] => {
@@ -183,7 +183,7 @@ test('an event of a parked row is parked too, and nothing is held after all is s
   lane.offer(row(0, 1));
   lane.offer(row(1, 1));
   const [first] = taken(lane);
-  parked.push(...first!.keys);
+  parked.push(...first!.event.keys('key'));
   lane.settled(first!);
   expect([offsets(joined), taken(lane)]).toEqual([[1], []]);
   lane.settled(joined[0]!);
@@ -198,7 +198,7 @@ test('while the window is let go of nothing is parked of it; it is once it is of
   lane.offer(row(1, 1));
   const [first] = taken(lane);
   const dropped = lane.drop();
-  parked.push(...first!.keys);
+  parked.push(...first!.event.keys('key'));
   lane.settled(first!);
   await dropped;
   expect([offsets(joined), lane.offered, lane.unsettled]).toEqual([[], 1, 0]);

@@ -1,12 +1,12 @@
 import { Fifo, LinkedOrder } from '@pgstream/flow';
-import { KeyChains } from './key-chains.ts';
+import { RowChains } from './row-chains.ts';
 import type { Failing, LaneEvent, LaneOptions, LanePlace } from './lane-options.ts';
 import type { LogEvent } from './log-event.ts';
 
 /**
  * The events of one partition for one subscription, between being read and being settled, in a bounded window.
  *
- * Each event is in exactly one place: `#waiting` (behind a barrier), in the chains of its keys, among `#ready` (head of
+ * Each event is in exactly one place: `#waiting` (behind a barrier), in the chains of its rows, among `#ready` (head of
  * all its chains), or taken. The cursor is the offset of the oldest unsettled event, or where reading has come to.
  */
 export class Lane {
@@ -16,7 +16,7 @@ export class Lane {
   readonly #options: LaneOptions;
   /** In the order of the log. */
   readonly #pending = new LinkedOrder<LaneEvent>();
-  readonly #chains = new KeyChains();
+  readonly #chains = new RowChains();
   readonly #timers = new Map<LaneEvent, NodeJS.Timeout>();
   /** Settled beyond the cursor: not delivered again when the window is read again. */
   readonly #ahead: Set<number>;
@@ -100,10 +100,10 @@ export class Lane {
       return;
     }
     const failing = this.#failing.get(event.offset);
-    const { keys, isBarrier } = event.dependence(this.#options.ordering);
+    const { rows, isBarrier } = event.dependence(this.#options.ordering);
     const entry: LaneEvent = {
       event,
-      keys,
+      rows,
       isBarrier,
       bytes: event.bytes,
       failures: failing?.failures ?? 0,
@@ -262,7 +262,7 @@ export class Lane {
   #makeReady(entry: LaneEvent): void {
     // It goes with the window: nothing is begun with what is offered again.
     if (this.#dropping) return;
-    if (this.#options.isParked(entry.keys)) {
+    if (this.#options.isParked(entry.event)) {
       this.#taken++;
       this.#options.onParked(entry);
       return;

@@ -93,7 +93,7 @@ const origin = 'topic/ä';
 const eventOf = (record: ChangeRecord) =>
   new LogEvent({ offset: 0, commitTimeMs: 0, origin }, encodeRecord(record), new EventBudget(1e9));
 
-test('bodies and rows from bytes are those of the decoded record, whichever record was read before', () => {
+test('bodies from bytes are those of the decoded record, whichever record was read before', () => {
   fc.assert(
     fc.property(changes, (records) => {
       const events = records.map(eventOf);
@@ -102,12 +102,27 @@ test('bodies and rows from bytes are those of the decoded record, whichever reco
           expect(event.body(format).toString()).toBe(plainBody(records[i]!, format, origin));
         }
       }
-      for (const [i, event] of events.entries()) {
-        const keys = plainKeys(records[i]!);
-        const short = keys?.filter((key) => key.length <= 256);
-        if (short?.length !== keys?.length) continue;
-        expect(event.dependence('key')).toEqual({ keys: keys ?? [], isBarrier: keys === null });
-      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('an event waits for the rows of its decoded record, and a row has one number, which no other has', () => {
+  fc.assert(
+    fc.property(changes, (records) => {
+      const found = records.map((record) => ({ event: eventOf(record), keys: plainKeys(record) }));
+      const numbers = found.flatMap(({ event, keys }) => {
+        const { rows, isBarrier } = event.dependence('key');
+        expect([isBarrier, rows.length]).toEqual([keys === null, keys?.length ?? 0]);
+        return (keys ?? []).map((key, i) => `${key} ${rows[i]}`);
+      });
+      const distinct = new Set(numbers);
+      expect(new Set([...distinct].map((one) => one.slice(0, one.lastIndexOf(' ')))).size).toBe(
+        distinct.size,
+      );
+      expect(new Set([...distinct].map((one) => one.slice(one.lastIndexOf(' ')))).size).toBe(distinct.size);
+      const short = found.filter(({ keys }) => keys?.every((key) => key.length <= 256) !== false);
+      expect(short.map(({ event }) => event.keys('key'))).toEqual(short.map(({ keys }) => keys ?? []));
     }),
     { numRuns: 500 },
   );

@@ -4,7 +4,7 @@ import type { Matchable } from '../match/matcher.ts';
 import type { BodyFormat, Ordering } from '../subscription.ts';
 import { bodyOf } from '../wire/bodies.ts';
 import { readRecord, wholeRecord } from '../wire/read-record.ts';
-import { dependenceOf, type Dependence } from './dependence.ts';
+import { dependenceOf, keysOf, type Dependence } from './dependence.ts';
 
 /** Bytes of events that are held, over all lanes of the process. */
 export class EventBudget {
@@ -109,6 +109,11 @@ export class LogEvent implements Matchable {
 
   dependence(ordering: Ordering): Dependence {
     return dependenceOf(this.value, ordering);
+  }
+
+  /** Of the rows in {@link dependence}. */
+  keys(ordering: Ordering): readonly string[] {
+    return keysOf(this.value, ordering);
   }
 
   /** Made once for each format. */

@@ -1,6 +1,7 @@
 import { failpoint } from '@pgstream/failure';
 import type { SendResult } from '../send/sender.ts';
 import type { EventRef, ParkedRow } from '../store/retry-store.ts';
+import type { Ordering } from '../subscription.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import type { Endpoint, Outgoing } from './endpoint.ts';
 import { giveUpParked, giveUpUnparked, settleParked, sizeFault, tellParked } from './exceptions.ts';
@@ -32,12 +33,15 @@ const MAX_TIMER_MS = 3_600_000;
 export class ParkedLane {
   readonly #options: ParkedLaneOptions;
   readonly #context: DeliveryContext;
+  readonly #ordering: Ordering;
   readonly #events = new ParkedEvents();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ParkedLaneOptions) {
     this.#options = options;
     this.#context = options.context;
+    // That of its lane, which is another one once the subscription wants another order.
+    this.#ordering = options.endpoint.subscription.ordering;
     this.#events.load(options.parked);
   }
 
@@ -49,8 +53,13 @@ export class ParkedLane {
     return (this.#events.nextAtMs ?? Infinity) <= Date.now();
   }
 
-  holds(keys: readonly string[]): boolean {
-    return this.#events.size > 0 && this.#events.holds(keys.map(keyHash));
+  /** Whether an event of the same row is parked. */
+  holds(event: LogEvent): boolean {
+    return this.#events.size > 0 && this.#events.holds(this.#hashesOf(event));
+  }
+
+  #hashesOf(event: LogEvent): readonly string[] {
+    return event.keys(this.#ordering).map(keyHash);
   }
 
   /** Also when a dead letter was sent back. */
@@ -87,12 +96,12 @@ export class ParkedLane {
    * Keeps an event outside the log, so that the cursor can pass it. `result` is that of its last attempt, if it had any.
    * @returns false when it could not be: it stays where it is.
    */
-  async park({ event, keys }: LaneEvent, result: SendResult | null): Promise<boolean> {
+  async park({ event }: LaneEvent, result: SendResult | null): Promise<boolean> {
     const { retries, observer, limits, schedule } = this.#context;
     const { parkedCount, signal } = this.#options;
     if (parkedCount() >= limits.maxParked || signal.aborted) return false;
     const wait = result === null ? 0 : (parkedWaitMs(schedule, 0, result) ?? 0);
-    const hashes = keys.map(keyHash);
+    const hashes = this.#hashesOf(event);
     const nextAtMs = Date.now() + wait;
     const parked: ParkedEntry = { offset: event.offset, keys: hashes, failures: 0, nextAtMs };
     failpoint?.('webhook.parking');

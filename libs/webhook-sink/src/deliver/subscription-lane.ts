@@ -78,7 +78,7 @@ export class SubscriptionLane implements OutgoingSource {
       ordering: endpoint.subscription.ordering,
       maxEvents: context.limits.maxWindowEvents,
       maxBytes: context.limits.maxWindowBytes,
-      isParked: (keys) => this.parked.holds(keys),
+      isParked: (event) => this.parked.holds(event),
       onParked: (entry) => void this.#park(entry, null),
       onChange: () => this.#changed(),
     });

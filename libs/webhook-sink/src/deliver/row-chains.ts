@@ -3,22 +3,22 @@ import type { LaneEvent } from './lane-options.ts';
 const NONE: readonly LaneEvent[] = [];
 
 /** The events of each row in the order of the log. An event that touches two rows stands in the chains of both. */
-export class KeyChains {
+export class RowChains {
   /** One by itself, which is nearly always, stands without a list. */
-  readonly #chains = new Map<string, LaneEvent | LaneEvent[]>();
+  readonly #chains = new Map<number, LaneEvent | LaneEvent[]>();
 
   /** @returns whether nothing of its rows stands before it. */
   add(entry: LaneEvent): boolean {
     let isHead = true;
-    for (const key of entry.keys) {
-      const chain = this.#chains.get(key);
+    for (const row of entry.rows) {
+      const chain = this.#chains.get(row);
       if (chain === undefined) {
-        this.#chains.set(key, entry);
+        this.#chains.set(row, entry);
         continue;
       }
       isHead = false;
       if (Array.isArray(chain)) chain.push(entry);
-      else this.#chains.set(key, [chain, entry]);
+      else this.#chains.set(row, [chain, entry]);
     }
     return isHead;
   }
@@ -29,10 +29,10 @@ export class KeyChains {
    */
   remove(entry: LaneEvent): readonly LaneEvent[] {
     let heads: LaneEvent[] | undefined;
-    for (const key of entry.keys) {
-      const chain = this.#chains.get(key);
+    for (const row of entry.rows) {
+      const chain = this.#chains.get(row);
       if (!Array.isArray(chain) || chain.length < 2) {
-        this.#chains.delete(key);
+        this.#chains.delete(row);
         continue;
       }
       chain.shift();
@@ -47,8 +47,8 @@ export class KeyChains {
   }
 
   #isHead(entry: LaneEvent): boolean {
-    return entry.keys.every((key) => {
-      const chain = this.#chains.get(key);
+    return entry.rows.every((row) => {
+      const chain = this.#chains.get(row);
       return (Array.isArray(chain) ? chain[0] : chain) === entry;
     });
   }
