@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { hash } from 'node:crypto';
+import { hash, randomInt } from 'node:crypto';
 import {
   ACTION,
   type ColumnSpec,
@@ -14,7 +14,8 @@ import { readRecord } from '../wire/read-record.ts';
 export interface Dependence {
   /**
    * The rows that it touches: events that share one come one after the other. Each is a number made from its key, 30 bits
-   * wide; two rows that have the same one wait for each other once in a while, and nothing else comes of it.
+   * wide. Two rows of a window that have the same one by chance wait for each other, also where one of them is refused and
+   * tried again: they are as late as one row's events would be, and otherwise nothing comes of it.
    */
   readonly rows: readonly number[];
   /** It waits for everything before it, and everything behind it waits for it. */
@@ -23,8 +24,8 @@ export interface Dependence {
 
 /** Characters of a key that is not hashed. */
 const MAX_KEY_TEXT = 256;
-/** https://www.rfc-editor.org/rfc/rfc9923 */
-const [FNV_BASIS, FNV_PRIME] = [0x811c9dc5, 0x01000193];
+/** https://www.rfc-editor.org/rfc/rfc9923, but from a basis that nobody can choose keys by. */
+const [FNV_BASIS, FNV_PRIME] = [randomInt(2 ** 32), 0x01000193];
 /** So that V8 keeps the number in the pointer. */
 const ROW_BITS = 0x3fffffff;
 const COMMA = 0x2c;
@@ -101,7 +102,7 @@ function tableNumber(ref: TableRef): number {
   let known = tableNumbers.get(ref);
   if (known === undefined) {
     known = FNV_BASIS;
-    for (const byte of Buffer.from(ref.tableId)) known = Math.imul(known ^ byte, FNV_PRIME);
+    for (const byte of Buffer.from(`${ref.tableId},`)) known = Math.imul(known ^ byte, FNV_PRIME);
     tableNumbers.set(ref, known);
   }
   return known;

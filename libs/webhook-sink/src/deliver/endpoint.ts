@@ -137,9 +137,13 @@ export class Endpoint {
     while (!this.#isStopped && this.#maySend()) {
       const source = this.#sources.find(hasOutgoing);
       if (source === undefined) return;
-      const waitMs = this.#bucket?.take(performance.now()) ?? 0;
-      if (waitMs > 0) return this.#wakeAt(performance.now() + waitMs);
+      // Before its rate is asked: what that gives is used.
       if (!this.#options.slots.take(this.#wakeLater)) return;
+      const waitMs = this.#bucket?.take(performance.now()) ?? 0;
+      if (waitMs > 0) {
+        this.#options.slots.giveBack();
+        return this.#wakeAt(performance.now() + waitMs);
+      }
       this.#sources.served(source);
       this.#inFlight++;
       this.#sendFrom(source);
@@ -217,6 +221,8 @@ export class Endpoint {
   }
 
   #judge(result: SendResult): void {
+    // What is cut off when the process ends is not its fault.
+    if (this.#isStopped && !result.isGone) return;
     const nowMs = performance.now();
     if (result.isDelivered) {
       if (this.#circuit.succeeded(nowMs)) this.#options.onClosed();

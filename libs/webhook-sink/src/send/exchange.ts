@@ -30,6 +30,8 @@ export interface ExchangeOptions {
 export class Exchange implements Dispatcher.DispatchHandler, Timed<Exchange> {
   readonly startedAtMs: number;
   readonly timeoutMs: number;
+  /** Once it has ended. */
+  endedAtMs = 0;
   /** What it ended with: an answer, or else a fault. */
   answer: Answer | undefined;
   fault: Error | undefined;
@@ -102,6 +104,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Timed<Exchange> {
   #end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    this.endedAtMs = performance.now();
     this.#onEnd(this);
   }
 }

@@ -154,6 +154,15 @@ const FAILS: readonly [string, (socket: Socket, receiver: RawReceiver) => void][
   ],
 ];
 
+test('whoever asked for something is told of its end before the sender has closed', async () => {
+  await using receiver = await RawReceiver.start(() => undefined);
+  const told: SendResult[] = [];
+  const delivery = { url: receiver.url, headers: [], body: Buffer.from('{}'), timeoutMs: TIMEOUT_MS };
+  sender.start(delivery, (result) => told.push(result));
+  await sender.close();
+  expect(told).toMatchObject([{ isDelivered: false, status: null }]);
+});
+
 test.each(FAILS)(
   'a receiver that %s is a failure within the time limit, and keeps no connection',
   async (_what, say) => {

@@ -114,6 +114,8 @@ export class Sender {
     for (const exchange of this.#underWay.all()) exchange.abort(new Error('stopped'));
     this.#underWay.close();
     await this.#agents.destroy();
+    // Nobody is told anything once it is closed.
+    this.#tellAll();
   }
 
   /**
@@ -128,7 +130,16 @@ export class Sender {
   readonly #tellAll = (): void => {
     const ended = this.#ended;
     this.#ended = [];
-    for (const tell of ended) tell();
+    let told = 0;
+    try {
+      for (const tell of ended) {
+        told++;
+        tell();
+      }
+    } finally {
+      // Whoever threw took nothing from those behind it.
+      for (const tell of ended.slice(told)) this.#tellSoon(tell);
+    }
   };
 
   /** Where a URL leads, or why nothing is sent there. What its name resolves to is judged at each connection. */
@@ -143,8 +154,8 @@ export class Sender {
   }
 }
 
-function resultOf({ answer, fault, startedAtMs }: Exchange): SendResult {
-  const durationMs = performance.now() - startedAtMs;
+function resultOf({ answer, fault, startedAtMs, endedAtMs }: Exchange): SendResult {
+  const durationMs = endedAtMs - startedAtMs;
   if (fault === undefined && answer !== undefined) return judged(answer, durationMs);
   return failed(fault instanceof LateError ? fault.message : reasonOf(fault), durationMs);
 }
