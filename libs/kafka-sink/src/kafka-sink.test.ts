@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { DDL_PREFIX, encodeRecord, parseLsn, RecordBatchBuilder } from '@pgstream/wal-event';
 import { KafkaSink } from './kafka-sink.ts';
 import { PartitionQueue } from './partition-queue.ts';
+import { SpareWriters } from './spare-writers.ts';
 import { Sender, type SenderOptions } from './sender.ts';
 
 const PARTITIONS = 1000;
@@ -46,7 +47,8 @@ function renamed() {
 }
 
 test('a schema record that its headers make too large for the topic can be parked', async () => {
-  const limits = { maxBatchBytes: 90_000, maxBatchRecords: 1000, codec: 'none' as const };
+  const writers = new SpareWriters();
+  const limits = { maxBatchBytes: 90_000, maxBatchRecords: 1000, codec: 'none' as const, writers };
   const start = { epoch: 1, position: null, dataOffset: 1_000_000_000n };
   const queues = Array.from({ length: PARTITIONS }, (_, p) => new PartitionQueue(p, limits, start));
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing is sent

@@ -1,7 +1,8 @@
 import type { Buffer } from 'node:buffer';
-import { RecordBatchWriter, type BatchCodec } from '@pgstream/kafka-client';
+import type { BatchCodec, RecordBatchWriter } from '@pgstream/kafka-client';
 import type { DeadLetter, Lsn, Position } from '@pgstream/wal-event';
 import type { Delivery } from './delivery.ts';
+import type { SpareWriters } from './spare-writers.ts';
 
 /** A batch being filled, waiting or in flight. */
 export interface QueuedBatch {
@@ -32,6 +33,8 @@ export interface QueueOptions {
   readonly maxBatchBytes: number;
   readonly maxBatchRecords: number;
   readonly codec: BatchCodec;
+  /** Of all queues together. */
+  readonly writers: SpareWriters;
 }
 
 /** Compressed or not, below this the codec costs more than it saves. */
@@ -43,11 +46,6 @@ export interface QueuedPosition {
   readonly epoch: number;
   readonly position: Position | null;
 }
-
-/** Writers kept for reuse by one queue: the open one, the one under compression and one more. */
-const MAX_SPARE_WRITERS = 3;
-/** Larger buffers are left to the garbage collector. */
-const MAX_SPARE_BYTES = 2 * 1024 * 1024;
 
 /** What one partition has to send, in order, and how far its log reaches. */
 export class PartitionQueue {
@@ -63,7 +61,6 @@ export class PartitionQueue {
   bytesSinceHeartbeat = 0;
   readonly #options: QueueOptions;
   readonly #batches: QueuedBatch[] = [];
-  readonly #spare: RecordBatchWriter[] = [];
   #inFlight: QueuedBatch | undefined;
   // The position of the last record accepted, in words: no bigint per record.
   #epoch = -1;
@@ -133,7 +130,7 @@ export class PartitionQueue {
       this.#seal(open);
     }
     const fresh: QueuedBatch = {
-      writer: this.#spare.pop() ?? new RecordBatchWriter(),
+      writer: this.#options.writers.take(),
       deliveries: [],
       bytes: 0,
       sealed: undefined,
@@ -166,7 +163,7 @@ export class PartitionQueue {
     this.isBusy = false;
     if (sealed === undefined) return;
     this.durable = sealed.end;
-    if (sealed.isView) this.#reuse(writer);
+    if (sealed.isView) this.#options.writers.give(writer);
   }
 
   fail(cause: unknown): void {
@@ -180,24 +177,19 @@ export class PartitionQueue {
 
   #seal(queued: QueuedBatch): SealedBatch {
     const { writer } = queued;
+    const { writers } = this.#options;
     const { count, length } = writer;
     const codec = length < MIN_COMPRESSED_BYTES ? 'none' : this.#options.codec;
     const isView = codec === 'none';
     // A small batch is worth no trip to another thread.
     const isAside = !isView && length >= MIN_ASIDE_BYTES;
     const batch = isAside ? writer.finishAside(codec) : writer.finish(codec);
-    const reuse = () => this.#reuse(writer);
+    const reuse = () => writers.give(writer);
     // A failure is met by whoever sends the batch.
     if (batch instanceof Promise) batch.then(reuse, () => {});
     else if (!isView) reuse();
     const sealed = { batch, count, length, end: this.position, isView };
     queued.sealed = sealed;
     return sealed;
-  }
-
-  #reuse(writer: RecordBatchWriter): void {
-    if (this.#spare.length >= MAX_SPARE_WRITERS || writer.byteCapacity > MAX_SPARE_BYTES) return;
-    writer.reset();
-    this.#spare.push(writer);
   }
 }

@@ -197,7 +197,7 @@ export const kafkaSettings = {
     batchBytes: optional(BYTES, {
       env: 'PGSTREAM_KAFKA_WRITER_BATCH_BYTES',
       yaml: ['target.kafka.batch.max_bytes'],
-      doc: 'Upper bound of the bytes of a batch. Unset: adaptive, below what the topic accepts.',
+      doc: 'Upper bound of the bytes of a batch before compression. Unset: adaptive, at most 2 MiB and below what the topic accepts.',
     }),
     batchRecords: optional(count(1), {
       env: 'PGSTREAM_KAFKA_WRITER_BATCH_SIZE',
@@ -207,7 +207,7 @@ export const kafkaSettings = {
     maxQueueBytes: optional(BYTES, {
       env: 'PGSTREAM_KAFKA_WRITER_MAX_QUEUE_BYTES',
       yaml: ['target.kafka.batch.max_queue_bytes'],
-      doc: 'Upper bound of the bytes that are accepted and not yet acknowledged. Unset: 4 MiB, which keeps every broker busy.',
+      doc: 'Upper bound of the bytes that are accepted and not yet acknowledged. Unset: 5 MiB, which keeps every broker busy.',
     }),
     ignoreSendErrors: setting(refusedWhenTrue('it would lose records without a word'), {
       env: 'PGSTREAM_KAFKA_WRITER_BATCH_IGNORE_SEND_ERRORS',
