@@ -29,15 +29,20 @@ interface Round {
   readonly prefix: string;
   readonly indices: number;
   readonly committedAt: Map<number, number>;
+  /** Milliseconds from its commit until a search found it, by row. */
+  readonly waits: Map<number, number>;
+  /** Every row up to this one was found. */
+  foundTo: number;
 }
 
 /** Commits one row at a time at a steady rate; a searcher asks for rows it has not seen and notes when they appear. */
 export async function measureFreshness(world: BenchWorld, indices: number): Promise<readonly Freshness[]> {
-  const round = { world, prefix: `fresh_${indices}_`, indices, committedAt: new Map<number, number>() };
+  const prefix = `fresh_${indices}_`;
+  const round: Round = { world, prefix, indices, committedAt: new Map(), waits: new Map(), foundTo: 0 };
   for (let i = 0; i < indices; i++)
-    await world.sql.query(`CREATE TABLE ${round.prefix}${i} (id integer PRIMARY KEY, note text)`);
+    await world.sql.query(`CREATE TABLE ${prefix}${i} (id integer PRIMARY KEY, note text)`);
   const writing = write(round, WARM_UP + WINDOWS * WINDOW);
-  await watch(round, { from: 0, to: WARM_UP });
+  await watch(round, WARM_UP);
   const windows: Freshness[] = [];
   for (let from = WARM_UP; windows.length < WINDOWS; from += WINDOW)
     windows.push(await measureWindow(round, { from, to: from + WINDOW }));
@@ -45,31 +50,37 @@ export async function measureFreshness(world: BenchWorld, indices: number): Prom
   return windows;
 }
 
-async function measureWindow(round: Round, range: { from: number; to: number }): Promise<Freshness> {
+async function measureWindow(round: Round, { from, to }: { from: number; to: number }): Promise<Freshness> {
   const pid = round.world.stack.search?.pid ?? -1;
   const [cpuS, fromMs] = [usageOf(pid).cpuS, performance.now()];
-  const sorted = (await watch(round, range)).toSorted((a, b) => a - b);
+  await watch(round, to);
   const searchCores = (usageOf(pid).cpuS - cpuS) / ((performance.now() - fromMs) / 1000);
+  const waits = Array.from({ length: to - from }, (_, i) => round.waits.get(from + i + 1) ?? Number.NaN);
+  const sorted = waits.toSorted((a, b) => a - b);
   const [p50Ms = 0, p90Ms = 0, p99Ms = 0] = [50, 90, 99].map((share) => percentile(sorted, share));
   const { indices } = round;
   return { indices, p50Ms, p90Ms, p99Ms, maxMs: sorted.at(-1) ?? Number.NaN, searchCores };
 }
 
-/** Milliseconds from its commit until a search finds it, of each row after `from` up to `to`. */
-async function watch(round: Round, { from, to }: { from: number; to: number }): Promise<number[]> {
-  const waits: number[] = [];
-  for (let seen = from; seen < to;) {
-    const ids = await visible(round, seen);
+/** Until every row up to `to` was found: each counts when it is first found itself, whatever of the others is missing. */
+async function watch(round: Round, to: number): Promise<void> {
+  const { committedAt, waits } = round;
+  while (round.foundTo < to) {
+    const missing = missingOf(round);
+    const found = missing.length === 0 ? [] : await visible(round, missing);
     const now = performance.now();
-    for (const id of ids) {
-      const at = round.committedAt.get(id);
-      // a row may be found before its writer has heard of the commit: it waited for nothing
-      if (id <= to) waits.push(at === undefined ? 0 : now - at);
-      seen = Math.max(seen, id);
-    }
-    if (ids.length === 0) await new Promise((resolve) => setTimeout(resolve, POLL_EVERY_MS));
+    const fresh = found.filter((id) => !waits.has(id) && committedAt.has(id));
+    for (const id of fresh) waits.set(id, now - (committedAt.get(id) ?? now));
+    while (waits.has(round.foundTo + 1)) round.foundTo++;
+    if (fresh.length === 0) await new Promise((resolve) => setTimeout(resolve, POLL_EVERY_MS));
   }
-  return waits;
+}
+
+/** Rows that are committed and were not found, in the order of their ids. */
+function missingOf({ committedAt, waits, foundTo }: Round): number[] {
+  const missing: number[] = [];
+  for (let id = foundTo + 1; committedAt.has(id); id++) if (!waits.has(id)) missing.push(id);
+  return missing;
 }
 
 async function write({ world, prefix, indices, committedAt }: Round, last: number): Promise<void> {
@@ -82,24 +93,21 @@ async function write({ world, prefix, indices, committedAt }: Round, last: numbe
   }
 }
 
-async function visible({ world, prefix, indices }: Round, seen: number): Promise<number[]> {
+/** Which rows a search finds, of the indices that one is missing from. */
+async function visible({ world, prefix, indices }: Round, missing: readonly number[]): Promise<number[]> {
   const body = {
     size: 500,
     _source: false,
     track_total_hits: false,
-    query: { range: { id: { gt: seen } } },
+    query: { range: { id: { gte: missing[0] } } },
     sort: [{ id: 'asc' }],
   };
-  const where = indices === 1 ? `public.${prefix}0` : `public.${prefix}*`;
-  const text = await post(`${world.searchUrl}/${where}/_search?filter_path=hits.hits.sort`, body);
-  const ids = [...text.matchAll(/"sort":\[(\d+)\]/g)].map((match) => Number(match[1]));
-  // a gap is a row that is not visible yet: ask again from before it
-  const contiguous: number[] = [];
-  for (const id of ids) {
-    if (id !== seen + contiguous.length + 1) break;
-    contiguous.push(id);
-  }
-  return contiguous;
+  const asked = new Set(missing.map((id) => `public.${prefix}${id % indices}`));
+  const text = await post(
+    `${world.searchUrl}/${[...asked].join(',')}/_search?filter_path=hits.hits.sort&ignore_unavailable=true`,
+    body,
+  );
+  return [...text.matchAll(/"sort":\[(\d+)\]/g)].map((match) => Number(match[1]));
 }
 
 /** One connection, kept: the searcher should cost the machine little. Empty where the answer is an error. */

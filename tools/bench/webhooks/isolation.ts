@@ -7,7 +7,7 @@ import { drained } from './throughput.ts';
 /** Of twenty, this many never answer. */
 const BLACK_HOLES = 5;
 const ENDPOINTS = 20;
-const ROUNDS = 3;
+const ROUNDS = 5;
 
 /** Of all rounds the median, member by member. */
 export interface Isolation {

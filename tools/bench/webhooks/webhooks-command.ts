@@ -77,7 +77,7 @@ async function measure(plan: Plan, parts: readonly Part[], jsonFile: string | un
     const isolation = has('isolation')
       ? await measureIsolation(world, {
           servers,
-          secondsPerHalf: Math.ceil(plan.latencySeconds / 3),
+          secondsPerHalf: Math.ceil(plan.latencySeconds / 5),
           events: plan.isolationEvents,
         })
       : undefined;
