@@ -21,6 +21,9 @@ export interface Freshness {
   readonly maxMs: number;
   /** Cores that the search server was busy with meanwhile: refreshes, and the searcher's own requests. */
   readonly searchCores: number;
+  /** Of one index each, and how long the server took for one. */
+  readonly refreshesPerS: number;
+  readonly refreshMs: number;
 }
 
 interface Round {
@@ -52,14 +55,42 @@ export async function measureFreshness(world: BenchWorld, indices: number): Prom
 
 async function measureWindow(round: Round, { from, to }: { from: number; to: number }): Promise<Freshness> {
   const pid = round.world.stack.search?.pid ?? -1;
+  const before = await refreshesOf(round);
   const [cpuS, fromMs] = [usageOf(pid).cpuS, performance.now()];
   await watch(round, to);
-  const searchCores = (usageOf(pid).cpuS - cpuS) / ((performance.now() - fromMs) / 1000);
+  const seconds = (performance.now() - fromMs) / 1000;
+  const searchCores = (usageOf(pid).cpuS - cpuS) / seconds;
+  const after = await refreshesOf(round);
+  const refreshes = after.count - before.count;
   const waits = Array.from({ length: to - from }, (_, i) => round.waits.get(from + i + 1) ?? Number.NaN);
   const sorted = waits.toSorted((a, b) => a - b);
   const [p50Ms = 0, p90Ms = 0, p99Ms = 0] = [50, 90, 99].map((share) => percentile(sorted, share));
   const { indices } = round;
-  return { indices, p50Ms, p90Ms, p99Ms, maxMs: sorted.at(-1) ?? Number.NaN, searchCores };
+  return {
+    indices,
+    p50Ms,
+    p90Ms,
+    p99Ms,
+    maxMs: sorted.at(-1) ?? Number.NaN,
+    searchCores,
+    refreshesPerS: refreshes / seconds,
+    refreshMs: (after.ms - before.ms) / refreshes,
+  };
+}
+
+/** So far, of all indices of the round, as the server counts those that show documents to searches. */
+async function refreshesOf({
+  world,
+  prefix,
+}: Round): Promise<{ readonly count: number; readonly ms: number }> {
+  const answer = await fetch(
+    `${world.searchUrl}/public.${prefix}*/_stats/refresh?filter_path=_all.primaries.refresh`,
+  );
+  const text = await answer.text();
+  const [count, ms] = ['external_total', 'external_total_time_in_millis'].map((name) =>
+    Number(new RegExp(`"${name}":(\\d+)`).exec(text)?.[1] ?? 0),
+  );
+  return { count: count ?? 0, ms: ms ?? 0 };
 }
 
 /** Until every row up to `to` was found: each counts when it is first found itself, whatever of the others is missing. */

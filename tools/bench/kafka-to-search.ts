@@ -12,6 +12,15 @@ export interface Indexing {
   readonly system: string;
   readonly docsPerS: number;
   readonly cpuUsPerDoc: number;
+  /** Of the search server and of the broker, CPU microseconds a document meanwhile. */
+  readonly searchUsPerDoc: number;
+  readonly brokerUsPerDoc: number;
+}
+
+/** CPU seconds of the servers by now. */
+function serversNow({ stack }: BenchWorld): { readonly searchS: number; readonly brokerS: number } {
+  const [search, broker] = [stack.search, stack.kafka].map((server) => usageOf(server?.pid ?? -1).cpuS);
+  return { searchS: search ?? Number.NaN, brokerS: broker ?? Number.NaN };
 }
 
 const ALIAS = 'public.wide';
@@ -26,14 +35,16 @@ export async function indexWithProduct(
   const indexer = await product.start('search-indexer', `indexer-${run}-${Date.now().toString(36)}`);
   try {
     const first = await countAtLeast(world, workload.warmUpRows);
-    const before = usageOf(pidOf(indexer));
+    const [before, serversBefore] = [usageOf(pidOf(indexer)), serversNow(world)];
     const last = await countAtLeast(world, workload.rows);
-    const after = usageOf(pidOf(indexer));
+    const [after, servers] = [usageOf(pidOf(indexer)), serversNow(world)];
     const docs = last.count - first.count;
     return {
       system: 'pgstream',
       docsPerS: docs / ((last.at - first.at) / 1000),
       cpuUsPerDoc: ((after.cpuS - before.cpuS) / docs) * 1e6,
+      searchUsPerDoc: ((servers.searchS - serversBefore.searchS) / docs) * 1e6,
+      brokerUsPerDoc: ((servers.brokerS - serversBefore.brokerS) / docs) * 1e6,
     };
   } finally {
     await product.stopAll();
@@ -57,7 +68,7 @@ export async function exportDocuments(world: BenchWorld): Promise<string> {
 export async function indexWithLoop(
   world: BenchWorld,
   file: string,
-  { warmUpRows }: Workload,
+  { rows: all, warmUpRows }: Workload,
 ): Promise<Indexing> {
   const index = `loop-${Date.now().toString(36)}`;
   await call(world, 'PUT', `/${index}`, await definition(world));
@@ -70,7 +81,9 @@ export async function indexWithLoop(
     file,
     String(warmUpRows),
   ];
+  const before = serversNow(world);
   const result = spawnSync(process.execPath, flags, { encoding: 'utf8' });
+  const after = serversNow(world);
   if (result.status !== 0) throw new Error(`the bulk loop failed\n${result.stderr}`);
   await call(world, 'DELETE', `/${index}`);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the loop's own line
@@ -79,7 +92,14 @@ export async function indexWithLoop(
     seconds: number;
     cpuS: number;
   };
-  return { system: '_bulk loop', docsPerS: rows / seconds, cpuUsPerDoc: (cpuS / rows) * 1e6 };
+  return {
+    system: '_bulk loop',
+    docsPerS: rows / seconds,
+    cpuUsPerDoc: (cpuS / rows) * 1e6,
+    // Of all that it sent, what is not counted included.
+    searchUsPerDoc: ((after.searchS - before.searchS) / all) * 1e6,
+    brokerUsPerDoc: ((after.brokerS - before.brokerS) / all) * 1e6,
+  };
 }
 
 /** Removes what the product indexed, so that the next round starts from nothing. @param prefix of what is meant */

@@ -159,8 +159,10 @@ function drainChecks(drains: readonly Drain[]): Check[] {
   if (drains.length === 0) return [];
   const ours = drains.filter((drain) => drain.system === 'pgstream');
   const reference = drains.filter((drain) => drain.system !== 'pgstream');
-  const ratio =
-    median(ours.map((drain) => drain.rowsPerS)) / median(reference.map((drain) => drain.rowsPerS));
+  // Of the same round: between two rounds the machine may be another one.
+  const ratio = median(
+    ours.map(({ rowsPerS }, round) => rowsPerS / (reference[round]?.rowsPerS ?? Number.NaN)),
+  );
   return [
     atLeast('slot to Kafka, rate against the reference reader', ratio, 'x', 1.7),
     atMost('slot to Kafka, producer CPU per row', median(ours.map((drain) => drain.cpuUsPerRow)), 'µs', 3),
@@ -172,7 +174,8 @@ function indexingChecks(indexing: readonly Indexing[]): Check[] {
   if (indexing.length === 0) return [];
   const own = indexing.filter((entry) => entry.system === 'pgstream');
   const loop = indexing.filter((entry) => entry.system !== 'pgstream');
-  const share = median(own.map((entry) => entry.docsPerS)) / median(loop.map((entry) => entry.docsPerS));
+  // Of the same round: between two rounds the machine may be another one.
+  const share = median(own.map(({ docsPerS }, round) => docsPerS / (loop[round]?.docsPerS ?? Number.NaN)));
   const cpuUs = median(own.map((entry) => entry.cpuUsPerDoc));
   return [
     atLeast('Kafka to search, rate against the bare _bulk loop', share, 'x', 0.9),

@@ -1,6 +1,8 @@
 import { committedRun, measuredSentence, type RunFacts } from './committed-run.ts';
 import { latencyPlots, latencySection } from './latency/latency-page.ts';
 import type { LatencyFigures } from './latency/latency.ts';
+import type { Freshness } from './commit-to-search.ts';
+import type { Indexing } from './kafka-to-search.ts';
 import type { Figures } from './main-path.ts';
 import { checkTable, table, thousands } from './markdown.ts';
 import { peersParts } from './peers/compare-page.ts';
@@ -94,16 +96,37 @@ function drains({ drains: all }: MeasuredRun): string[] {
   ];
 }
 
+const cpuFigures = (one: Indexing) => [one.cpuUsPerDoc, one.searchUsPerDoc, one.brokerUsPerDoc];
+
 function indexing({ indexing: all }: MeasuredRun): string[] {
-  const rows = all.map(({ system, docsPerS, cpuUsPerDoc }) => [
-    system,
-    thousands(docsPerS),
-    cpuUsPerDoc.toFixed(2),
+  const rows = all.map((one) => [
+    one.system,
+    thousands(one.docsPerS),
+    ...cpuFigures(one).map(figure),
+    figure((cpuFigures(one).reduce((sum, us) => sum + us, 0) * one.docsPerS) / 1e6),
   ]);
   return [
     '## Kafka to search',
     bars('Documents per second, median', all, ({ docsPerS }) => docsPerS),
-    table(['In the order measured', 'Documents/s', 'CPU µs/document'], rows),
+    table(
+      ['In the order measured', 'Documents/s', 'CPU µs/document', 'search server', 'broker', 'cores in use'],
+      rows,
+    ),
+    ...indexingBound(all),
+  ];
+}
+
+/** What the share of the loop can be where the store, the worker and the broker have the same cores. */
+function indexingBound(all: readonly Indexing[]): string[] {
+  const of = (isOurs: boolean, figureOf: (one: Indexing) => number) =>
+    median(all.filter(({ system }) => (system === 'pgstream') === isOurs).map(figureOf));
+  const loopUs = of(false, (one) => one.searchUsPerDoc + one.cpuUsPerDoc);
+  const beside = of(true, (one) => one.cpuUsPerDoc + one.brokerUsPerDoc);
+  if (!Number.isFinite(loopUs + beside)) return [];
+  const bound = loopUs / (of(false, (one) => one.searchUsPerDoc) + beside);
+  const cores = of(false, (one) => ((one.searchUsPerDoc + one.cpuUsPerDoc) * one.docsPerS) / 1e6);
+  return [
+    `**What bounds it.** The loop and the store take ${loopUs.toFixed(1)} µs of CPU for a document, and so ${cores.toFixed(2)} cores. Worker and broker take ${beside.toFixed(1)} µs of the same cores: were all of them busy all the time, ${(bound * 100).toFixed(0)} % of the loop's rate would be left.`,
   ];
 }
 
@@ -119,13 +142,29 @@ function workers({ workers: all }: MeasuredRun): string[] {
 }
 
 function freshness({ freshness: windows }: MeasuredRun): string[] {
-  const rows = windows.map(({ indices, p50Ms, p90Ms, p99Ms, maxMs, searchCores }) => [
-    String(indices ?? 1),
-    ...[p50Ms, p90Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1)),
-    searchCores.toFixed(2),
+  const rows = windows.map(({ indices, searchCores, refreshesPerS, refreshMs, ...window }) => [
+    String(indices),
+    ...[window.p50Ms, window.p90Ms, window.p99Ms, window.maxMs].map((ms) => ms.toFixed(1)),
+    ...[searchCores, refreshesPerS, refreshMs].map(figure),
   ]);
-  const head = ['Indices', 'p50 ms', 'p90 ms', 'p99 ms', 'max ms', 'Cores of the search server'];
-  return ['## Commit to `_search`, 100 commits per second', table(head, rows)];
+  const latencies = ['p50 ms', 'p90 ms', 'p99 ms', 'max ms'];
+  const head = ['Indices', ...latencies, 'Cores of the search server', 'Refreshes/s', 'ms each'];
+  return ['## Commit to `_search`, 100 commits per second', table(head, rows), ...freshnessBound(windows)];
+}
+
+/** What it would take to show each commit by itself, where each is in another index than the one before. */
+function freshnessBound(windows: readonly Freshness[]): string[] {
+  const many = windows.filter(({ indices, refreshesPerS }) => indices > 1 && Number.isFinite(refreshesPerS));
+  if (many.length === 0) return [];
+  const coreMs = median(many.map(({ searchCores, refreshesPerS }) => (searchCores / refreshesPerS) * 1000));
+  return [
+    `**What bounds it.** A refresh costs the store much the same however few documents it shows, and shows those of one index. With twenty indices that take turns each commit needs one of its own: the store spends ${coreMs.toFixed(1)} ms of CPU for each, bulks and searches of the measurement included, so 100 a second would be ${(coreMs / 10).toFixed(1)} cores beside PostgreSQL, Kafka, producer and indexer on the same machine. What waits meanwhile shares the next one.`,
+  ];
+}
+
+/** Runs that were measured before a figure was taken have none. */
+function figure(value: number | undefined): string {
+  return value === undefined || Number.isNaN(value) ? '–' : value.toFixed(2);
 }
 
 function bars<T extends { readonly system: string }>(
