@@ -18,7 +18,7 @@ export type MeasuredRun = Figures & RunFacts;
 const METHOD = `## Method
 
 One command starts PostgreSQL 17, Kafka and OpenSearch on the machine, and every figure stands beside a reference of the same run: machines differ, and
-the same machine differs from hour to hour, so ratios are what can be compared. Settings are the defaults; the topic has one
+the same machine differs from hour to hour, so ratios are what can be compared: the median of the rounds' (in the committed run that of the medians). Settings are the defaults; the topic has one
 partition. Servers are warm before anything is counted: a fresh JVM takes up to twice the CPU for a minute.
 
 - **Slot to Kafka**: 1,200,000 rows of five columns, a hundred to a transaction, written before. The reference reader is an eager
@@ -30,7 +30,7 @@ partition. Servers are warm before anything is counted: a fresh JVM takes up to 
   microseconds for each of their documents, as many at once as come (\`tools/bench/workers/null-index.ts\`). At 100 µs a worker waits for the store and two should do
   twice as much; at 0 the cores of the machine are the limit, which the workers share with the store and the broker, and nothing is asked for.
 - **Commit to \`_search\`**: single-row commits at 100 per second into one table, then into twenty that take turns, each with an index of its own; a searcher asks
-  every few milliseconds for the rows that it has not seen, of the indices that they belong to, and each row counts when it is found itself. Three windows of 1,500 commits each; the median window is what is checked. The
+  every few milliseconds for the rows that it has not seen, of the indices that they belong to, and each row counts when it is found itself (in the committed run of all indices, and once every row before it was found). Three windows of 1,500 commits each; the median window is what is checked. The
   search server's cores are what refreshing costs, with the bulks and the searcher's own requests.
 
 What a row allocates is counted, not timed, by \`npm run bench -- micro\`; \`npm test\` fails when a stage allocates a tenth more than it did.`;
