@@ -67,7 +67,7 @@ export type KafkaSinkEvent =
 
 export const KAFKA_SINK_DEFAULTS = {
   compression: 'zstd',
-  // Of 1 MiB, a broker was waited for more often: 10 to 20 % of the rate of wide rows. More of both is more memory.
+  // Of 1 MiB, a broker was waited for more often: up to 20 % of the rate of wide rows. More of both is more memory.
   maxBatchBytes: 2 * 1024 * 1024,
   maxBatchRecords: 100_000,
   maxQueueBytes: 5 * 1024 * 1024,

@@ -2,7 +2,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { waitFor } from '@pgstream/test-kit';
 import { percentile } from '../../product/screen.ts';
 import type { BenchWorld } from '../bench-world.ts';
-import { median } from '../processes.ts';
 import { HookSide } from './hook-side.ts';
 
 const COMMITS_PER_S = 100;
@@ -10,10 +9,6 @@ const COMMITS_PER_S = 100;
 const WARM_UP_S = 10;
 const PATIENCE_MS = 120_000;
 
-/** What is counted falls into so many parts, of which the median stands: a stop of the machine is not the product's. */
-const WINDOWS = 3;
-
-/** The median of the windows, member by member; `maxMs` of all of them. */
 export interface HookLatency {
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -48,20 +43,16 @@ function latencyOf(
   committedMs: readonly number[],
 ): HookLatency {
   const counted = WARM_UP_S * COMMITS_PER_S;
-  const size = Math.ceil((committedMs.length - counted) / WINDOWS);
-  const windows = Array.from({ length: WINDOWS }, (_, i) => {
-    const from = counted + i * size;
-    const waits = endpoints.flatMap((arrived) =>
-      committedMs
-        .slice(from, from + size)
-        .map((atMs, at) => Math.max(0, (arrived.get(from + at + 1) ?? Number.NaN) - atMs)),
-    );
-    return waits.toSorted((x, y) => x - y);
-  });
+  const waits = endpoints.flatMap((arrived) =>
+    committedMs
+      .slice(counted)
+      .map((atMs, i) => Math.max(0, (arrived.get(counted + i + 1) ?? Number.NaN) - atMs)),
+  );
+  const sorted = waits.toSorted((x, y) => x - y);
   return {
-    p50Ms: median(windows.map((sorted) => percentile(sorted, 50))),
-    p99Ms: median(windows.map((sorted) => percentile(sorted, 99))),
-    maxMs: Math.max(...windows.map((sorted) => sorted.at(-1) ?? Number.NaN)),
+    p50Ms: percentile(sorted, 50),
+    p99Ms: percentile(sorted, 99),
+    maxMs: sorted.at(-1) ?? Number.NaN,
   };
 }
 

@@ -5,7 +5,7 @@ import type { WebhookFigures } from './webhooks-command.ts';
 
 const METHOD = `Endpoints are local servers that answer 200 with nothing. **Deliveries**: 200,000 events of 30,000 rows that were written while no notifier ran, to one endpoint, 64 requests in flight,
 signed; the loop sends as many bodies of their size with \`undici.request\` to the same kind of endpoint, 64 at a time, with the headers of a delivery, made beforehand. Of both a fifth goes
-before what is counted; they take turns, and the share is the median of what each of five rounds says. All Nodes run with the NODE_OPTIONS of the image. **Commit to delivery**: single-row commits at 100 per second, from the answer of the commit to the request at the endpoint, through WAL, Kafka and notifier, on one clock; the minute falls into three windows, of which the median stands.
+before what is counted; they take turns, and the share is the median of what each of five rounds says. All Nodes run with the NODE_OPTIONS of the image. **Commit to delivery**: single-row commits at 100 per second, from the answer of the commit to the request at the endpoint, through WAL, Kafka and notifier, on one clock (in the committed run the median of three windows of that minute, and of each turn of isolation; otherwise of all of it).
 **Isolation**: fifteen endpoints that answer, alone and beside five that take connections and never answer, in five turns each; the ratios are medians of the rounds. **Memory**: of three endpoints one refuses every event and one is
 away (503) while the events go by, as fast as the third takes them; then both are back and get everything in order. Memory is the resident size of the notifier, the middle third of
 the run against the last.`;
