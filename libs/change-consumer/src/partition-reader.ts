@@ -54,8 +54,12 @@ export class PartitionReader {
   }
 
   /** @throws {PipelineError} KAFKA_UNREACHABLE, KAFKA_RECORDS_CORRUPT, KAFKA_CODEC_UNSUPPORTED */
-  async read(partition: number, offset: number): Promise<PartitionChunk> {
-    return await this.#asking(() => this.#read(partition, offset, this.#maxBytes));
+  async read(
+    partition: number,
+    offset: number,
+    { maxBytes = this.#maxBytes }: { readonly maxBytes?: number } = {},
+  ): Promise<PartitionChunk> {
+    return await this.#asking(() => this.#read(partition, offset, maxBytes));
   }
 
   /** Where each partition ends now: the offset that its next record gets. */

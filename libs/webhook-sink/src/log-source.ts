@@ -9,6 +9,12 @@ export interface LogChunk {
   readonly logStart: number;
 }
 
+export interface LogReadOptions {
+  readonly signal: AbortSignal;
+  /** About so many bytes of records are wanted at most; by default as many as the log gives at a time. */
+  readonly maxBytes?: number;
+}
+
 /** Reads the log beside the group, for subscriptions that are behind it. */
 export interface LogSource {
   /**
@@ -16,7 +22,7 @@ export interface LogSource {
    * `offset` lies before that.
    * @throws {PipelineError} with disposition `retry` while the log cannot be read.
    */
-  read(partition: number, offset: number, signal: AbortSignal): Promise<LogChunk>;
+  read(partition: number, offset: number, options: LogReadOptions): Promise<LogChunk>;
   /** Next offsets of all partitions: where the log ends now. */
   ends(): Promise<ReadonlyMap<number, number>>;
 }

@@ -18,6 +18,10 @@ export interface FeedOptions {
 
 const ROOM_CHECK_MS = 1_000;
 const EMPTY_PAUSE_MS = 50;
+/** Of a read for the one event that a probe sends: a batch that is larger comes all the same. */
+const PROBE_BYTES = 64 * 1024;
+/** So many records of a chunk are offered, or passed over, in one turn of the event loop: others send meanwhile. */
+const [OFFERED_PER_TURN, PASSED_PER_TURN] = [32, 256];
 
 /** Reads the log for one subscription that is behind, in order, until it has come to the live reading or is stopped. */
 export async function feed(options: FeedOptions): Promise<void> {
@@ -30,6 +34,9 @@ export async function feed(options: FeedOptions): Promise<void> {
       target.resumed();
     }
     if (attach()) return;
+    // What nobody takes is not fetched: an endpoint that never answers would cost the others a read of the log.
+    await untilRoom(target);
+    if (isOver(target)) continue;
     const chunk = await read(options);
     await noteGap(options, chunk);
     const from = target.lane.offered;
@@ -39,6 +46,17 @@ export async function feed(options: FeedOptions): Promise<void> {
     // The live reading is ahead of us and yet the log had nothing: a moment later it has.
     if (target.lane.offered === from) await target.progress(EMPTY_PAUSE_MS);
   }
+}
+
+/** Resolves when one more may be offered, or when it is over. */
+async function untilRoom(target: SubscriptionLane): Promise<void> {
+  // oxlint-disable-next-line no-await-in-loop -- until there is
+  while (!mayOffer(target) && !isOver(target)) await target.progress(ROOM_CHECK_MS);
+}
+
+/** A probe decides whether its endpoint takes anything: before it has, a window would be filled for nothing. */
+function mayOffer({ endpoint, hasRoom, lane }: SubscriptionLane): boolean {
+  return hasRoom && (endpoint.circuitState !== 'half-open' || lane.unsettled === 0);
 }
 
 async function read({ context, target }: FeedOptions): Promise<LogChunk> {
@@ -53,7 +71,10 @@ async function read({ context, target }: FeedOptions): Promise<LogChunk> {
   try {
     signal.throwIfAborted();
     return await patiently({ observer, notice: 'log_retrying', signal }, () =>
-      log.read(target.partition, target.lane.offered, signal),
+      log.read(target.partition, target.lane.offered, {
+        signal,
+        ...(target.endpoint.circuitState === 'half-open' && { maxBytes: PROBE_BYTES }),
+      }),
     );
   } finally {
     readers.giveBack();
@@ -78,22 +99,24 @@ async function noteGap({ context, target, mayHaveGap }: FeedOptions, { logStart 
 async function offerAll(options: FeedOptions, { batch }: LogChunk): Promise<boolean> {
   const { target } = options;
   const { lane } = target;
+  let offered = 0;
   for (let i = 0; i < batch.count; i++) {
     const offset = batch.offsets?.[i] ?? 0;
     if (offset < lane.offered) continue;
     const event = wanted(options, batch, i);
     if (event === undefined) {
       lane.pass(offset + 1);
-      // A long stretch that is not wanted must not keep the others from their turn.
-      // oxlint-disable-next-line no-await-in-loop -- see above
-      if (i % 256 === 255) await setImmediate();
+      // oxlint-disable-next-line no-await-in-loop -- others have their turn
+      if (i % PASSED_PER_TURN === PASSED_PER_TURN - 1) await setImmediate();
       continue;
     }
     // oxlint-disable-next-line no-await-in-loop -- one place after the other
-    while (!target.hasRoom && !isOver(target)) await target.progress(ROOM_CHECK_MS);
+    await untilRoom(target);
     if (isOver(target)) return false;
     target.offer(event);
     event.ready([target.endpoint.subscription.format]);
+    // oxlint-disable-next-line no-await-in-loop -- others have their turn
+    if (++offered % OFFERED_PER_TURN === 0) await setImmediate();
   }
   return !isOver(target);
 }

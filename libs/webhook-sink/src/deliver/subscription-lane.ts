@@ -158,7 +158,8 @@ export class SubscriptionLane implements OutgoingSource {
 
   circuitClosed(): void {
     this.parked.makeDue();
-    this.endpoint.wake();
+    // More than a probe may be offered now.
+    this.#changed();
   }
 
   /** Takes nothing more; resolves when what was under way has ended, at the latest with the abort of `deadline`. */

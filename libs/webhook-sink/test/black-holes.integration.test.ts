@@ -1,0 +1,50 @@
+import { waitFor } from '@pgstream/test-kit';
+import { column, change } from './records.ts';
+import { OwnLog } from './own-log.ts';
+import { OwnStore, spec } from './own-store.ts';
+import { Receiver } from './receiver.ts';
+import { Worker } from './worker.ts';
+
+let store: OwnStore;
+beforeAll(async () => void (store = await OwnStore.open()));
+afterAll(() => store[Symbol.asyncDispose]());
+
+const ROWS = 3000;
+const rows = Array.from({ length: ROWS }, (_, i) => change(i + 1, { columns: [column('id', i + 1)] }));
+
+test('an endpoint that never answers costs no read of the log before a probe, and holds one event for that', async () => {
+  await using log = await OwnLog.create(1);
+  await using healthy = await Receiver.start();
+  const unsettled: number[] = [];
+  await using hole = await Receiver.start(() => {
+    const lane = worker.sink.status().find(({ subscriptionId }) => subscriptionId === id);
+    if (lane?.circuit === 'half-open') unsettled.push(lane.unsettled);
+    return undefined;
+  });
+  await using worker = await Worker.start(store, log);
+  const reads: Array<{ readonly circuit: string | undefined; readonly maxBytes: number | undefined }> = [];
+  const read = worker.reader.read.bind(worker.reader);
+  await worker.subscribe(spec(healthy.url));
+  const id = await worker.subscribe(spec(hole.url, { timeoutMs: 1_000 }));
+  await log.send(0, rows.slice(0, 1));
+  await waitFor(
+    'both to keep up',
+    () => worker.sink.status().filter(({ state }) => state === 'attached').length === 2,
+  );
+  worker.reader.read = async (partition, offset, options) => {
+    const lane = worker.sink.status().find(({ subscriptionId }) => subscriptionId === id);
+    reads.push({ circuit: lane?.circuit, maxBytes: options?.maxBytes });
+    return await read(partition, offset, options);
+  };
+  await log.send(0, rows.slice(1));
+  await healthy.accepts(ROWS);
+  expect(worker.notices).toContain('lane_detached');
+  await waitFor('three probes', () => unsettled.length >= 3, 20_000);
+  expect(new Set(unsettled)).toEqual(new Set([1]));
+  expect(new Set(reads.map(({ circuit }) => circuit))).toEqual(new Set(['half-open']));
+  expect(Math.max(...reads.map(({ maxBytes }) => maxBytes ?? Infinity))).toBeLessThanOrEqual(64 * 1024);
+  hole.answers(() => 200);
+  const got = await hole.accepts(ROWS);
+  expect(new Set(got.map(({ id: one }) => one)).size).toBe(ROWS);
+  expect(worker.failure).toBeUndefined();
+});
