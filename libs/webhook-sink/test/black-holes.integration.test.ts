@@ -48,3 +48,35 @@ test('an endpoint that never answers costs no read of the log before a probe, an
   expect(new Set(got.map(({ id: one }) => one)).size).toBe(ROWS);
   expect(worker.failure).toBeUndefined();
 });
+
+test('an event that can be neither sent nor parked does not keep a recovered endpoint from its probe', async () => {
+  await using log = await OwnLog.create(1);
+  let mood: 'refuses one row' | 'hangs' = 'refuses one row';
+  await using receiver = await Receiver.start(({ body }) => {
+    if (mood === 'hangs') return undefined;
+    return JSON.parse(body.toString()).data.new.id === 1 ? 422 : 200;
+  });
+  const anHour = 3_600_000;
+  await using worker = await Worker.start(store, log, {
+    limits: { maxParked: 2 },
+    schedule: { initialRetryMs: 50, maxRetryMs: 100, parkAfterMs: 300, parkedMs: [anHour, anHour] },
+    circuit: { initialOpenMs: 200, maxOpenMs: 400, maxConsecutiveFailures: 20, maxFailureShare: 2 },
+  });
+  const id = await worker.subscribe(spec(receiver.url, { timeoutMs: 500 }));
+  // Of row 1 the first is refused, the second waits for it, and for the third there is no place.
+  const ofRow = (n: number, row: number) =>
+    change(n, { action: 'U', columns: [column('id', row), column('v', n)] });
+  await log.send(0, [ofRow(1, 1), ofRow(2, 1), ofRow(3, 1), ofRow(4, 2)]);
+  await waitFor('two to be parked', async () => (await worker.retries.parkedCount(id)) === 2);
+  await receiver.accepts(1);
+  mood = 'hangs';
+  await log.send(
+    0,
+    Array.from({ length: 40 }, (_, i) => ofRow(i + 5, i + 10)),
+  );
+  await waitFor('the circuit to open', () => worker.sink.status().some(({ circuit }) => circuit === 'open'));
+  mood = 'refuses one row';
+  await receiver.accepts(41);
+  expect(await worker.retries.parkedCount(id)).toBe(2);
+  expect(worker.failure).toBeUndefined();
+});

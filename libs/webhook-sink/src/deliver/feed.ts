@@ -5,6 +5,7 @@ import type { LogChunk } from '../log-source.ts';
 import type { DeliveryContext } from './delivery-context.ts';
 import { LogEvent } from './log-event.ts';
 import { patiently } from './patiently.ts';
+import type { Slots } from './slots.ts';
 import type { SubscriptionLane } from './subscription-lane.ts';
 
 export interface FeedOptions {
@@ -26,19 +27,24 @@ const [OFFERED_PER_TURN, PASSED_PER_TURN] = [32, 256];
 /** Reads the log for one subscription that is behind, in order, until it has come to the live reading or is stopped. */
 export async function feed(options: FeedOptions): Promise<void> {
   const { target, context, attach } = options;
+  let maxBytes: number | undefined;
   while (!target.signal.aborted) {
     if (target.state === 'detached') {
       await target.lane.drop();
       await target.endpoint.untilReadable(target.signal);
       if (target.signal.aborted) return;
       target.resumed();
+      maxBytes = PROBE_BYTES;
     }
     if (attach()) return;
     // What nobody takes is not fetched: an endpoint that never answers would cost the others a read of the log.
     await untilRoom(target);
     if (isOver(target)) continue;
-    const chunk = await read(options);
+    const chunk = await read(options, maxBytes);
+    // Where little held nothing that is wanted, much is read to find it.
+    maxBytes = undefined;
     await noteGap(options, chunk);
+    target.wasRead();
     const from = target.lane.offered;
     if (!(await offerAll(options, chunk))) continue;
     target.lane.pass(chunk.nextOffset);
@@ -54,31 +60,36 @@ async function untilRoom(target: SubscriptionLane): Promise<void> {
   while (!mayOffer(target) && !isOver(target)) await target.progress(ROOM_CHECK_MS);
 }
 
-/** A probe decides whether its endpoint takes anything: before it has, a window would be filled for nothing. */
-function mayOffer({ endpoint, hasRoom, lane }: SubscriptionLane): boolean {
-  return hasRoom && (endpoint.circuitState !== 'half-open' || lane.unsettled === 0);
+/**
+ * While its circuit is open nothing is sent, and of what is offered to one that is half-open one event: before that has
+ * been answered, a window would be filled for nothing. What can be neither sent nor parked does not count: it probes nothing.
+ */
+function mayOffer({ endpoint: { circuitState }, hasRoom, lane }: SubscriptionLane): boolean {
+  if (!hasRoom || circuitState === 'open') return false;
+  return circuitState === 'closed' || !lane.isSending;
 }
 
-async function read({ context, target }: FeedOptions): Promise<LogChunk> {
+async function read({ context, target }: FeedOptions, maxBytes: number | undefined): Promise<LogChunk> {
   const { readers, observer, log } = context;
   const { signal } = target;
-  while (!signal.aborted) {
-    const isOurs = await new Promise<boolean>((resolve) => {
-      if (readers.take(() => resolve(false))) resolve(true);
-    });
-    if (isOurs) break;
-  }
+  // oxlint-disable-next-line no-await-in-loop -- until one is ours
+  while (!(await isTaken(readers))) signal.throwIfAborted();
   try {
     signal.throwIfAborted();
+    const limits = { signal, ...(maxBytes !== undefined && { maxBytes }) };
     return await patiently({ observer, notice: 'log_retrying', signal }, () =>
-      log.read(target.partition, target.lane.offered, {
-        signal,
-        ...(target.endpoint.circuitState === 'half-open' && { maxBytes: PROBE_BYTES }),
-      }),
+      log.read(target.partition, target.lane.offered, limits),
     );
   } finally {
     readers.giveBack();
   }
+}
+
+/** False once one is free that was not. */
+async function isTaken(slots: Slots): Promise<boolean> {
+  return await new Promise((resolve) => {
+    if (slots.take(() => resolve(false))) resolve(true);
+  });
 }
 
 /** Nothing is skipped in silence: what retention took before it was read is written down. */

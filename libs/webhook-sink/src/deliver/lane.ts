@@ -136,6 +136,11 @@ export class Lane {
     return !this.#dropping && this.#ready.length > 0;
   }
 
+  /** Something is taken, or can be. */
+  get isSending(): boolean {
+    return this.#taken > 0 || this.#ready.length > 0;
+  }
+
   /** Delivered, or durable elsewhere. Also for events that went to `onParked`. */
   settled(entry: LaneEvent): void {
     this.#end();

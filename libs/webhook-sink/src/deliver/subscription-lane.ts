@@ -141,6 +141,7 @@ export class SubscriptionLane implements OutgoingSource {
   /** Reads for itself from here on; what it holds it keeps. */
   leaveLive(): void {
     if (this.#state !== 'attached') return;
+    this.#isNewPartition = false;
     this.#notice('lane_detached', 'slow');
     this.#setState('catching_up');
     this.#startFeeding();
@@ -234,6 +235,11 @@ export class SubscriptionLane implements OutgoingSource {
     }).catch((cause: unknown) => {
       if (!this.signal.aborted) onFailed(cause);
     });
+  }
+
+  /** For the reading: what the log loses from here on was owed. */
+  wasRead(): void {
+    this.#isNewPartition = false;
   }
 
   /** For the reading: it may go on after the circuit was open. */

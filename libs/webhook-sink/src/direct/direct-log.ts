@@ -107,10 +107,14 @@ export class DirectLog implements LogSource {
   }
 
   /** For {@link LogSource}: there is one partition. */
-  async read(_partition: number, offset: number): Promise<LogChunk> {
+  async read(
+    _partition: number,
+    offset: number,
+    { maxBytes = CHUNK_BYTES }: { readonly maxBytes?: number } = {},
+  ): Promise<LogChunk> {
     const below = this.#tail.start;
-    if (offset >= below) return this.#tail.chunk(offset, CHUNK_BYTES);
-    const { records, start, hasMore } = await this.#options.kept.read(offset, below, CHUNK_BYTES);
+    if (offset >= below) return this.#tail.chunk(offset, maxBytes);
+    const { records, start, hasMore } = await this.#options.kept.read(offset, below, maxBytes);
     const logStart = Math.max(offset, Math.min(start, below));
     return keptChunk(records, { nextOffset: hasMore ? undefined : below, logStart });
   }
