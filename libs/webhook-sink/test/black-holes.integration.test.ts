@@ -1,4 +1,5 @@
 import { waitFor } from '@pgstream/test-kit';
+import type { ChangeRecord } from '@pgstream/wal-event';
 import { column, change } from './records.ts';
 import { OwnLog } from './own-log.ts';
 import { OwnStore, spec } from './own-store.ts';
@@ -9,6 +10,9 @@ let store: OwnStore;
 beforeAll(async () => void (store = await OwnStore.open()));
 afterAll(() => store[Symbol.asyncDispose]());
 
+/** Version `n` of a row, at transaction `n`. */
+const ofRow = (n: number, id: number): ChangeRecord =>
+  change(n, { action: 'U', columns: [column('id', id), column('v', n)] });
 const ROWS = 3000;
 const rows = Array.from({ length: ROWS }, (_, i) => change(i + 1, { columns: [column('id', i + 1)] }));
 
@@ -64,8 +68,6 @@ test('an event that can be neither sent nor parked does not keep a recovered end
   });
   const id = await worker.subscribe(spec(receiver.url, { timeoutMs: 500 }));
   // Of row 1 the first is refused, the second waits for it, and for the third there is no place.
-  const ofRow = (n: number, row: number) =>
-    change(n, { action: 'U', columns: [column('id', row), column('v', n)] });
   await log.send(0, [ofRow(1, 1), ofRow(2, 1), ofRow(3, 1), ofRow(4, 2)]);
   await waitFor('two to be parked', async () => (await worker.retries.parkedCount(id)) === 2);
   await receiver.accepts(1);
