@@ -22,7 +22,7 @@ const EMPTY_PAUSE_MS = 50;
 /** Of a read for the one event that a probe sends: a batch that is larger comes all the same. */
 const PROBE_BYTES = 64 * 1024;
 /** So many records of a chunk are offered, or passed over, in one turn of the event loop: others send meanwhile. */
-const [OFFERED_PER_TURN, PASSED_PER_TURN] = [32, 256];
+const [OFFERED_PER_TURN, PASSED_PER_TURN] = [64, 256];
 
 /** Reads the log for one subscription that is behind, in order, until it has come to the live reading or is stopped. */
 export async function feed(options: FeedOptions): Promise<void> {
@@ -122,7 +122,7 @@ async function offerAll(options: FeedOptions, { batch }: LogChunk): Promise<bool
       continue;
     }
     // oxlint-disable-next-line no-await-in-loop -- one place after the other
-    await untilRoom(target);
+    if (!mayOffer(target)) await untilRoom(target);
     if (isOver(target)) return false;
     target.offer(event);
     event.ready([target.endpoint.subscription.format]);
