@@ -1,16 +1,17 @@
 import type { HookServers } from '../../webhooks/hook-environment.ts';
 import type { BenchWorld } from '../bench-world.ts';
+import { NoiseMeter } from '../noise.ts';
 import { median } from '../processes.ts';
 import { measureHookLatency, type HookLatency } from './freshness.ts';
+import { quietRounds, type RoundCounts } from './quiet-rounds.ts';
 import { drained } from './throughput.ts';
 
 /** Of twenty, this many never answer. */
 const BLACK_HOLES = 5;
 const ENDPOINTS = 20;
-const ROUNDS = 5;
 
-/** Of all rounds the median, member by member. */
-export interface Isolation {
+/** Of the rounds that count the median, member by member. */
+export interface Isolation extends RoundCounts {
   readonly alone: HookLatency;
   readonly besideHoles: HookLatency;
   readonly alonePerS: number;
@@ -21,9 +22,9 @@ export interface Isolation {
   readonly throughputPercent: number;
 }
 
-interface Half {
-  readonly latencies: HookLatency[];
-  readonly perS: number[];
+interface Turn {
+  readonly latency: HookLatency;
+  readonly perS: number;
 }
 
 /** The same endpoints, without and with black holes beside them, in turns: between two rounds the machine may be another one. */
@@ -36,33 +37,36 @@ export async function measureIsolation(
     readonly events: number;
   },
 ): Promise<Isolation> {
-  const alone: Half = { latencies: [], perS: [] };
-  const besideHoles: Half = { latencies: [], perS: [] };
-  for (let round = 0; round < ROUNDS; round++) {
-    const turns = [async () => turnOf(alone, 0), async () => turnOf(besideHoles, BLACK_HOLES)];
-    // oxlint-disable-next-line no-await-in-loop -- one system at a time
-    for (const turn of round % 2 === 0 ? turns : turns.toReversed()) await turn();
-    console.error(
-      `isolation, round ${round + 1}: alone ${said(alone)}, beside black holes ${said(besideHoles)}`,
-    );
-  }
+  const { counted, made, noisy } = await quietRounds(
+    () => new NoiseMeter(world.stack),
+    async (round) => {
+      const isAloneFirst = round % 2 === 0;
+      const first = await turnOf(round, isAloneFirst ? 0 : BLACK_HOLES);
+      const second = await turnOf(round, isAloneFirst ? BLACK_HOLES : 0);
+      const [alone, beside] = isAloneFirst ? [first, second] : [second, first];
+      console.error(
+        `isolation, round ${round + 1}: alone ${said(alone)}, beside black holes ${said(beside)}`,
+      );
+      return { alone, beside };
+    },
+  );
   return {
-    alone: middle(alone.latencies),
-    besideHoles: middle(besideHoles.latencies),
-    alonePerS: median(alone.perS),
-    besideHolesPerS: median(besideHoles.perS),
-    p99Times: median(
-      besideHoles.latencies.map(({ p99Ms }, i) => p99Ms / (alone.latencies[i]?.p99Ms ?? Number.NaN)),
-    ),
-    throughputPercent: median(besideHoles.perS.map((perS, i) => (perS / (alone.perS[i] ?? 0)) * 100)),
+    made,
+    noisy,
+    alone: middle(counted.map(({ alone }) => alone.latency)),
+    besideHoles: middle(counted.map(({ beside }) => beside.latency)),
+    alonePerS: median(counted.map(({ alone }) => alone.perS)),
+    besideHolesPerS: median(counted.map(({ beside }) => beside.perS)),
+    p99Times: median(counted.map(({ alone, beside }) => beside.latency.p99Ms / alone.latency.p99Ms)),
+    throughputPercent: median(counted.map(({ alone, beside }) => (beside.perS / alone.perS) * 100)),
   };
 
-  async function turnOf({ latencies, perS }: Half, blackHoles: number): Promise<void> {
+  async function turnOf(round: number, blackHoles: number): Promise<Turn> {
     const { servers, secondsPerHalf: seconds, events } = options;
-    const run = `hook_${blackHoles}_${latencies.length}`;
+    const run = `hook_${blackHoles}_${round}`;
     const endpoints = ENDPOINTS - BLACK_HOLES;
-    latencies.push(await measureHookLatency(world, run, { seconds, endpoints, blackHoles }));
-    perS.push(await drained(servers, events, endpoints, blackHoles));
+    const latency = await measureHookLatency(world, run, { seconds, endpoints, blackHoles });
+    return { latency, perS: await drained(servers, events, endpoints, blackHoles) };
   }
 }
 
@@ -74,6 +78,6 @@ function middle(all: readonly HookLatency[]): HookLatency {
   };
 }
 
-function said({ latencies, perS }: Half): string {
-  return `p99 ${latencies.at(-1)?.p99Ms.toFixed(1)} ms and ${Math.round(perS.at(-1) ?? 0)}/s`;
+function said({ latency, perS }: Turn): string {
+  return `p99 ${latency.p99Ms.toFixed(1)} ms and ${Math.round(perS)}/s`;
 }

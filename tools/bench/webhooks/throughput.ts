@@ -4,19 +4,21 @@ import { Random, waitFor, workspaceRoot } from '@pgstream/test-kit';
 import { HookReceiver } from '../../webhooks/hook-receiver.ts';
 import type { HookServers } from '../../webhooks/hook-environment.ts';
 import { HookWorld, type Subscribed } from '../../webhooks/hook-world.ts';
+import type { BenchWorld } from '../bench-world.ts';
+import { NoiseMeter } from '../noise.ts';
 import { median } from '../processes.ts';
+import { quietRounds, type RoundCounts } from './quiet-rounds.ts';
 
 /** Requests in flight, of the product and of the loop. */
 const IN_FLIGHT = 64;
 /** Of one body: what the product sends for these rows. */
 const BODY_BYTES = 280;
-const ROUNDS = 5;
 const BATCH = 1_000;
 /** In each partition: events of one row wait for one another, and few rows would not let so many be in flight. */
 const ROWS = 10_000;
 const PATIENCE_MS = 3_600_000;
 
-export interface Throughput {
+export interface Throughput extends RoundCounts {
   readonly deliveriesPerS: number;
   readonly bareRequestsPerS: number;
   /** Of deliveries in requests of the loop: the median of what the two turns of one round say. */
@@ -24,26 +26,32 @@ export interface Throughput {
 }
 
 /** Events that wait in the log, to one local receiver; beside it, turn and turn about, a loop around undici to the same. */
-export async function measureThroughput(servers: HookServers, events: number): Promise<Throughput> {
-  const ours: number[] = [];
-  const bare: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const turns = [
-      async () => bare.push(await bareLoop(events)),
-      async () => ours.push(await drained(servers, events, 1)),
-    ];
-    // oxlint-disable-next-line no-await-in-loop -- one system at a time
-    for (const turn of round % 2 === 0 ? turns : turns.toReversed()) await turn();
-    console.error(
-      `webhooks, round ${round + 1}: ${Math.round(ours.at(-1) ?? 0)}/s, undici ${Math.round(bare.at(-1) ?? 0)}/s`,
-    );
-  }
-  // Of the same round: between two rounds the machine may be another one.
-  const shares = ours.map((perS, round) => (perS / (bare[round] ?? 0)) * 100);
+export async function measureThroughput(
+  { stack }: BenchWorld,
+  servers: HookServers,
+  events: number,
+): Promise<Throughput> {
+  const { counted, made, noisy } = await quietRounds(
+    () => new NoiseMeter(stack),
+    async (round) => {
+      let [ours, bare] = [0, 0];
+      const turns = [
+        async () => (bare = await bareLoop(events)),
+        async () => (ours = await drained(servers, events, 1)),
+      ];
+      // oxlint-disable-next-line no-await-in-loop -- one system at a time
+      for (const turn of round % 2 === 0 ? turns : turns.toReversed()) await turn();
+      console.error(`webhooks, round ${round + 1}: ${Math.round(ours)}/s, undici ${Math.round(bare)}/s`);
+      return { ours, bare };
+    },
+  );
   return {
-    deliveriesPerS: median(ours),
-    bareRequestsPerS: median(bare),
-    sharePercent: median(shares),
+    made,
+    noisy,
+    deliveriesPerS: median(counted.map(({ ours }) => ours)),
+    bareRequestsPerS: median(counted.map(({ bare }) => bare)),
+    // Of the same round: between two rounds the machine may be another one.
+    sharePercent: median(counted.map(({ ours, bare }) => (ours / bare) * 100)),
   };
 }
 

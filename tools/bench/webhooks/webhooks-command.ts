@@ -69,7 +69,7 @@ async function measure(plan: Plan, parts: readonly Part[], jsonFile: string | un
     const servers = { postgresUrl: world.url, broker: world.broker, sessionTimeout: '6s' };
     const has = (part: Part) => parts.includes(part);
     const throughput = has('throughput')
-      ? await measureThroughput(servers, plan.throughputEvents)
+      ? await measureThroughput(world, servers, plan.throughputEvents)
       : undefined;
     const latency = has('latency')
       ? await measureHookLatency(world, 'hook_one', { seconds: plan.latencySeconds, endpoints: 1 })
