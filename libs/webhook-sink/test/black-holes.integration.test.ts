@@ -18,7 +18,6 @@ const rows = Array.from({ length: ROWS }, (_, i) => change(i + 1, { columns: [co
 
 test('an endpoint that never answers costs no read of the log before a probe, and holds one event for that', async () => {
   await using log = await OwnLog.create(1);
-  await using healthy = await Receiver.start();
   const unsettled: number[] = [];
   await using hole = await Receiver.start(() => {
     const lane = worker.sink.status().find(({ subscriptionId }) => subscriptionId === id);
@@ -28,21 +27,17 @@ test('an endpoint that never answers costs no read of the log before a probe, an
   await using worker = await Worker.start(store, log);
   const reads: Array<{ readonly circuit: string | undefined; readonly maxBytes: number | undefined }> = [];
   const read = worker.reader.read.bind(worker.reader);
-  await worker.subscribe(spec(healthy.url));
+  // Nobody beside it: one that a busy machine keeps from its turn would read for itself too.
   const id = await worker.subscribe(spec(hole.url, { timeoutMs: 1_000 }));
   await log.send(0, rows.slice(0, 1));
-  await waitFor(
-    'both to keep up',
-    () => worker.sink.status().filter(({ state }) => state === 'attached').length === 2,
-  );
+  await waitFor('it to keep up', () => worker.sink.status().some(({ state }) => state === 'attached'));
   worker.reader.read = async (partition, offset, options) => {
     const lane = worker.sink.status().find(({ subscriptionId }) => subscriptionId === id);
     reads.push({ circuit: lane?.circuit, maxBytes: options?.maxBytes });
     return await read(partition, offset, options);
   };
   await log.send(0, rows.slice(1));
-  await healthy.accepts(ROWS);
-  expect(worker.notices).toContain('lane_detached');
+  await waitFor('its window to be full', () => worker.notices.includes('lane_detached'));
   await waitFor('three probes', () => unsettled.length >= 3, 20_000);
   expect(new Set(unsettled)).toEqual(new Set([1]));
   expect(new Set(reads.map(({ circuit }) => circuit))).toEqual(new Set(['half-open']));
