@@ -1,18 +1,20 @@
 import { Agent, request } from 'node:http';
 import { percentile } from '../product/screen.ts';
 import type { BenchWorld } from './bench-world.ts';
+import { NoiseMeter } from './noise.ts';
 import { usageOf } from './processes.ts';
+import { figuresOfRounds, type InRound } from './quiet-rounds.ts';
 
 const COMMITS_PER_S = 100;
 /** Commits before the first that count: the tables of the sink are read, the connections open. */
 const WARM_UP = 1_000;
 /** Commits of one window. What is reported is the median window: a stop of the machine is not the product's. */
 const WINDOW = 1_500;
-const WINDOWS = 3;
+const WINDOWS = { quiet: 3, most: 6 };
 const POLL_EVERY_MS = 4;
 
 /** One window. */
-export interface Freshness {
+export interface Freshness extends InRound {
   /** Tables that take turns, each with an index of its own. */
   readonly indices: number;
   readonly p50Ms: number;
@@ -36,24 +38,35 @@ interface Round {
   readonly waits: Map<number, number>;
   /** Every row up to this one was found. */
   foundTo: number;
+  /** The last window was measured: the writer may stop. */
+  isOver: boolean;
 }
 
 /** Commits one row at a time at a steady rate; a searcher asks for rows it has not seen and notes when they appear. */
 export async function measureFreshness(world: BenchWorld, indices: number): Promise<readonly Freshness[]> {
   const prefix = `fresh_${indices}_`;
-  const round: Round = { world, prefix, indices, committedAt: new Map(), waits: new Map(), foundTo: 0 };
+  const maps = { committedAt: new Map<number, number>(), waits: new Map<number, number>() };
+  const round: Round = { world, prefix, indices, ...maps, foundTo: 0, isOver: false };
   for (let i = 0; i < indices; i++)
     await world.sql.query(`CREATE TABLE ${prefix}${i} (id integer PRIMARY KEY, note text)`);
-  const writing = write(round, WARM_UP + WINDOWS * WINDOW);
-  await watch(round, WARM_UP);
-  const windows: Freshness[] = [];
-  for (let from = WARM_UP; windows.length < WINDOWS; from += WINDOW)
-    windows.push(await measureWindow(round, { from, to: from + WINDOW }));
-  await writing;
-  return windows;
+  const writing = write(round);
+  const once = async (window: number) => {
+    const from = WARM_UP + window * WINDOW;
+    return [await measureWindow(round, { from, to: from + WINDOW })];
+  };
+  try {
+    await watch(round, WARM_UP);
+    return await figuresOfRounds(() => new NoiseMeter(world.stack), once, WINDOWS);
+  } finally {
+    round.isOver = true;
+    await writing;
+  }
 }
 
-async function measureWindow(round: Round, { from, to }: { from: number; to: number }): Promise<Freshness> {
+async function measureWindow(
+  round: Round,
+  { from, to }: { from: number; to: number },
+): Promise<Omit<Freshness, 'noiseCores'>> {
   const pid = round.world.stack.search?.pid ?? -1;
   const before = await refreshesOf(round);
   const [cpuS, fromMs] = [usageOf(pid).cpuS, performance.now()];
@@ -114,9 +127,10 @@ function missingOf({ committedAt, waits, foundTo }: Round): number[] {
   return missing;
 }
 
-async function write({ world, prefix, indices, committedAt }: Round, last: number): Promise<void> {
+async function write(round: Round): Promise<void> {
+  const { world, prefix, indices, committedAt } = round;
   const from = performance.now();
-  for (let id = 1; id <= last; id++) {
+  for (let id = 1; !round.isOver; id++) {
     const dueMs = from + (id / COMMITS_PER_S) * 1000 - performance.now();
     if (dueMs > 0) await new Promise((resolve) => setTimeout(resolve, dueMs));
     await world.sql.query(`INSERT INTO ${prefix}${id % indices} VALUES ($1, 'now')`, [id]);

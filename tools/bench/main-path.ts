@@ -7,7 +7,9 @@ import {
   indexWithProduct,
   type Indexing,
 } from './kafka-to-search.ts';
+import { NoiseMeter } from './noise.ts';
 import { median } from './processes.ts';
+import { figuresOfRounds, quietOf, type InRound } from './quiet-rounds.ts';
 import { drainWithProduct, drainWithReference, type Drain } from './slot-to-kafka.ts';
 import type { Check } from '../product/screen.ts';
 import { warmStore } from './warm-store.ts';
@@ -15,7 +17,7 @@ import { gainOf, measureWorkers, prepareWorkers, SLOW_STORE_US, type WorkersRun 
 import { createTables, NARROW, WIDE } from './workload.ts';
 import { untilSlotFree } from './peers/peer-world.ts';
 
-const ROUNDS = 4;
+const ROUNDS = { quiet: 4, most: 8 };
 const STORE_WARM_UP_MS = 75_000;
 const FRESH_INDICES = [1, 20];
 
@@ -25,8 +27,8 @@ export type Part = (typeof PARTS)[number];
 /** What was measured; empty where a part was left out. */
 export interface Figures {
   readonly checks: readonly Check[];
-  readonly drains: readonly Drain[];
-  readonly indexing: readonly Indexing[];
+  readonly drains: ReadonlyArray<Drain & InRound>;
+  readonly indexing: ReadonlyArray<Indexing & InRound>;
   readonly workers: readonly WorkersRun[];
   readonly freshness: readonly Freshness[];
 }
@@ -57,25 +59,34 @@ export async function mainPath(parts: readonly Part[] = PARTS): Promise<Figures>
  * A B B A …: the reference reads the slot of the round and confirms nothing, then or before the product drains it.
  * The first round warms the servers up and is not counted: a fresh broker takes twice the CPU for a batch.
  */
-async function slotToKafka(world: BenchWorld): Promise<Drain[]> {
+async function slotToKafka(world: BenchWorld): Promise<Array<Drain & InRound>> {
   console.error('writing the workload …');
-  const runs = Array.from({ length: ROUNDS + 1 }, (_, i) => `narrow_${i}`);
+  const runs = Array.from({ length: ROUNDS.most + 1 }, (_, i) => `narrow_${i}`);
   for (const run of runs) world.product(run).command('init', '--keyless=full');
   await world.sql.query(NARROW.load);
-  const drains: Drain[] = [];
-  for (const [round, run] of runs.entries()) {
-    console.error(round === 0 ? 'slot to Kafka, warming up …' : `slot to Kafka, round ${round} …`);
-    const reference = () => drains.push(drainWithReference(world, `${run}_ref`, `${run}_pub`, NARROW));
-    await world.sql.query('SELECT pg_copy_logical_replication_slot($1, $2)', [run, `${run}_ref`]);
-    if (round % 2 === 0) reference();
-    drains.push(await drainWithProduct(world, run, NARROW));
-    console.error(drains.map((drain) => `${drain.system} ${Math.round(drain.rowsPerS)}/s`).join(', '));
-    if (round % 2 === 1) reference();
-    await untilSlotFree(world, `${run}_ref`); // the server notices a reader that is gone a moment later
-    await world.sql.query('SELECT pg_drop_replication_slot($1)', [`${run}_ref`]);
-    if (round === 0) drains.length = 0;
-  }
+  console.error('slot to Kafka, warming up …');
+  await drainBoth(world, 'narrow_0', true);
+  const once = (round: number) => {
+    console.error(`slot to Kafka, round ${round + 1} …`);
+    return drainBoth(world, `narrow_${round + 1}`, round % 2 === 1);
+  };
+  const drains = await figuresOfRounds(() => new NoiseMeter(world.stack), once, ROUNDS);
   for (const run of runs) world.product(run).command('tear-down', '--slot-only');
+  return drains;
+}
+
+/** The same slot twice: a copy of it for the reference. */
+async function drainBoth(world: BenchWorld, run: string, isReferenceFirst: boolean): Promise<Drain[]> {
+  const copy = `${run}_ref`;
+  await world.sql.query('SELECT pg_copy_logical_replication_slot($1, $2)', [run, copy]);
+  const drains: Drain[] = [];
+  const reference = () => drains.push(drainWithReference(world, copy, `${run}_pub`, NARROW));
+  if (isReferenceFirst) reference();
+  drains.push(await drainWithProduct(world, run, NARROW));
+  if (!isReferenceFirst) reference();
+  console.error(drains.map((drain) => `${drain.system} ${Math.round(drain.rowsPerS)}/s`).join(', '));
+  await untilSlotFree(world, copy); // the server notices a reader that is gone a moment later
+  await world.sql.query('SELECT pg_drop_replication_slot($1)', [copy]);
   return drains;
 }
 
@@ -90,7 +101,7 @@ async function prepareSearch(world: BenchWorld, parts: readonly Part[]): Promise
   if (parts.includes('kafka-to-search') || parts.includes('workers')) await world.sql.query(WIDE.load);
 }
 
-async function kafkaToSearch(world: BenchWorld): Promise<Indexing[]> {
+async function kafkaToSearch(world: BenchWorld): Promise<Array<Indexing & InRound>> {
   const run = SEARCH_RUN;
   await drainWithProduct(world, run, WIDE);
   console.error('Kafka to search, warming up …');
@@ -105,13 +116,14 @@ async function kafkaToSearch(world: BenchWorld): Promise<Indexing[]> {
     return indexWithProduct({ ...world, product: () => consumer }, run, WIDE);
   };
   await warmUp(withLoop, withProduct);
-  const indexing: Indexing[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
+  const once = async (round: number) => {
     console.error(`Kafka to search, round ${round + 1} …`);
-    const order = round % 2 === 0 ? [withLoop, withProduct] : [withProduct, withLoop];
-    for (const system of order) indexing.push(await system());
-  }
-  return indexing;
+    const both: Indexing[] = [];
+    for (const system of round % 2 === 0 ? [withLoop, withProduct] : [withProduct, withLoop])
+      both.push(await system());
+    return both;
+  };
+  return await figuresOfRounds(() => new NoiseMeter(world.stack), once, ROUNDS);
 }
 
 /** A fresh JVM indexes at half speed: until two rounds in a row bring no more than a twentieth, of neither system. */
@@ -155,8 +167,9 @@ async function commitToSearch(world: BenchWorld): Promise<readonly Freshness[]> 
   }
 }
 
-function drainChecks(drains: readonly Drain[]): Check[] {
-  if (drains.length === 0) return [];
+function drainChecks(all: Figures['drains']): Check[] {
+  if (all.length === 0) return [];
+  const drains = quietOf(all);
   const ours = drains.filter((drain) => drain.system === 'pgstream');
   const reference = drains.filter((drain) => drain.system !== 'pgstream');
   // Of the same round: between two rounds the machine may be another one.
@@ -166,12 +179,18 @@ function drainChecks(drains: readonly Drain[]): Check[] {
   return [
     atLeast('slot to Kafka, rate against the reference reader', ratio, 'x', 1.7),
     atMost('slot to Kafka, producer CPU per row', median(ours.map((drain) => drain.cpuUsPerRow)), 'µs', 3),
-    atMost('slot to Kafka, peak RSS', Math.max(...ours.map((drain) => drain.peakRssMb)), 'MB', 140),
+    atMost('slot to Kafka, peak RSS', peakRssMb(all), 'MB', 140),
   ];
 }
 
-function indexingChecks(indexing: readonly Indexing[]): Check[] {
-  if (indexing.length === 0) return [];
+/** Of every round: what others do costs no memory. */
+function peakRssMb(drains: Figures['drains']): number {
+  return Math.max(...drains.map((drain) => drain.peakRssMb).filter(Number.isFinite));
+}
+
+function indexingChecks(all: Figures['indexing']): Check[] {
+  if (all.length === 0) return [];
+  const indexing = quietOf(all);
   const own = indexing.filter((entry) => entry.system === 'pgstream');
   const loop = indexing.filter((entry) => entry.system !== 'pgstream');
   // Of the same round: between two rounds the machine may be another one.
@@ -192,7 +211,7 @@ function workersChecks(runs: readonly WorkersRun[]): Check[] {
 function freshnessChecks(windows: readonly Freshness[]): Check[] {
   if (windows.length === 0) return [];
   return FRESH_INDICES.flatMap((indices) => {
-    const mine = windows.filter((window) => window.indices === indices);
+    const mine = quietOf(windows.filter((window) => window.indices === indices));
     const name = `commit to _search at 100 commits/s, ${indices === 1 ? '1 index' : `${indices} indices`}`;
     return [
       atMost(`${name}, p50`, median(mine.map((window) => window.p50Ms)), 'ms', 30),

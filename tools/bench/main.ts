@@ -11,6 +11,7 @@ import { mainPath, PARTS, type Figures, type Part } from './main-path.ts';
 import { PEERS_USAGE, peersCommand } from './peers/compare-command.ts';
 import { CRASH_USAGE, crashCommand } from './peers/crash-command.ts';
 import { stolenCpuS } from './processes.ts';
+import { isQuiet, type InRound } from './quiet-rounds.ts';
 import { scaleCommand } from './scale/scale-command.ts';
 import { webhooksCommand, WEBHOOKS_USAGE } from './webhooks/webhooks-command.ts';
 
@@ -143,27 +144,38 @@ async function measureMainPath(args: readonly string[]): Promise<number> {
 }
 
 function print({ drains, indexing, workers, freshness, checks }: Figures): void {
-  if (drains.length > 0) console.log('\nslot to Kafka (narrow)   rows/s   CPU µs/row   peak RSS MB');
+  if (drains.length > 0) console.log('\nslot to Kafka (narrow)   rows/s   CPU µs/row   peak RSS MB   noise');
   for (const drain of drains) {
     const rss = Number.isNaN(drain.peakRssMb) ? '–' : drain.peakRssMb.toFixed(0);
-    console.log(row(drain.system, drain.rowsPerS.toFixed(0), drain.cpuUsPerRow.toFixed(2), rss));
+    console.log(
+      row(drain.system, drain.rowsPerS.toFixed(0), drain.cpuUsPerRow.toFixed(2), rss, noise(drain)),
+    );
   }
-  if (indexing.length > 0) console.log('\nKafka to search (wide)   docs/s   CPU µs/doc');
+  if (indexing.length > 0) console.log('\nKafka to search (wide)   docs/s   CPU µs/doc   noise');
   for (const entry of indexing)
-    console.log(row(entry.system, entry.docsPerS.toFixed(0), entry.cpuUsPerDoc.toFixed(2)));
-  if (workers.length > 0) console.log('\nworkers, store µs/doc     docs/s   CPU µs/doc');
-  for (const { workers: count, storeUsPerDoc, docsPerS, cpuUsPerDoc } of workers)
-    console.log(row(`${count}, ${storeUsPerDoc}`, docsPerS.toFixed(0), cpuUsPerDoc.toFixed(2)));
+    console.log(row(entry.system, entry.docsPerS.toFixed(0), entry.cpuUsPerDoc.toFixed(2), noise(entry)));
+  if (workers.length > 0) console.log('\nworkers, store µs/doc     docs/s   CPU µs/doc   noise');
+  for (const one of workers) {
+    const name = `${one.workers}, ${one.storeUsPerDoc}`;
+    console.log(row(name, one.docsPerS.toFixed(0), one.cpuUsPerDoc.toFixed(2), noise(one)));
+  }
   if (freshness.length > 0)
-    console.log('\ncommit to _search at 100/s   p50     p90     p99     max ms   cores of the search server');
-  for (const { indices, p50Ms, p90Ms, p99Ms, maxMs, searchCores } of freshness) {
+    console.log(
+      '\ncommit to _search at 100/s   p50     p90     p99     max ms   cores of the search server   noise',
+    );
+  for (const { indices, p50Ms, p90Ms, p99Ms, maxMs, searchCores, noiseCores } of freshness) {
     const times = [p50Ms, p90Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1).padStart(6));
     console.log(
-      `${`${indices} indices`.padEnd(24)}${times.join('  ')}${searchCores.toFixed(2).padStart(11)}`,
+      `${`${indices} indices`.padEnd(24)}${times.join('  ')}${searchCores.toFixed(2).padStart(11)}  ${noise({ noiseCores })}`,
     );
   }
   console.log();
   printChecks(checks);
+}
+
+/** Cores that others had in the round; those of noisy rounds are left out of what is checked. */
+function noise(one: InRound): string {
+  return `${one.noiseCores.toFixed(2)}${isQuiet(one) ? '' : ' noisy'}`;
 }
 
 function printChecks(checks: readonly Check[]): void {

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { workspaceRoot } from '@pgstream/test-kit';
 import { samplesOf, type RunningService } from '../product/product.ts';
 import type { BenchWorld } from './bench-world.ts';
-import { machineCpuS, usageOf } from './processes.ts';
+import { treeUsage } from './peers/process-tree.ts';
+import { usageOf } from './processes.ts';
 import type { Workload } from './workload.ts';
 
 /** One system draining one slot. */
@@ -12,10 +13,11 @@ export interface Drain {
   readonly rowsPerS: number;
   /** CPU of the system's own process per row. */
   readonly cpuUsPerRow: number;
+  /** Unknown for the reference. */
   readonly peakRssMb: number;
-  /** Share of the machine's CPU that neither the system nor its servers used; unknown for the reference. */
-  readonly seconds: number;
-  readonly machineCpuS: number;
+  /** CPU of PostgreSQL with its walsender, and of the broker, per row; unknown for the reference. */
+  readonly postgresUsPerRow: number;
+  readonly brokerUsPerRow: number;
 }
 
 const SETTLED = 'pgstream_pipeline_records_total';
@@ -26,22 +28,31 @@ export async function drainWithProduct(world: BenchWorld, run: string, workload:
   const producer = await product.start('wal-producer', `producer-${run}`);
   try {
     const first = await settledAtLeast(producer, workload.warmUpRows);
-    const [before, machineBefore] = [usageOf(pidOf(producer)), machineCpuS()];
+    const [before, serversBefore] = [usageOf(pidOf(producer)), serversNow(world)];
     const last = await settledAtLeast(producer, workload.rows);
-    const after = usageOf(pidOf(producer));
+    const [after, servers] = [usageOf(pidOf(producer)), serversNow(world)];
     const rows = last.records - first.records;
-    const seconds = (last.at - first.at) / 1000;
+    const usPerRow = (fromS: number, toS: number) => ((toS - fromS) / rows) * 1e6;
     return {
       system: 'pgstream',
-      rowsPerS: rows / seconds,
-      cpuUsPerRow: ((after.cpuS - before.cpuS) / rows) * 1e6,
+      rowsPerS: rows / ((last.at - first.at) / 1000),
+      cpuUsPerRow: usPerRow(before.cpuS, after.cpuS),
       peakRssMb: after.peakRssMb,
-      seconds,
-      machineCpuS: machineCpuS() - machineBefore,
+      postgresUsPerRow: usPerRow(serversBefore.postgresS, servers.postgresS),
+      brokerUsPerRow: usPerRow(serversBefore.brokerS, servers.brokerS),
     };
   } finally {
     await product.stopAll();
   }
+}
+
+/** CPU seconds of the servers by now. */
+function serversNow({ stack }: BenchWorld): { readonly postgresS: number; readonly brokerS: number } {
+  const [postgres] = stack.postgres;
+  return {
+    postgresS: treeUsage(postgres?.pid ?? -1).cpuS,
+    brokerS: usageOf(stack.kafka?.pid ?? -1).cpuS,
+  };
 }
 
 /** The eager reader that decodes nothing, on the same WAL. */
@@ -52,7 +63,6 @@ export function drainWithReference(
   workload: Workload,
 ): Drain {
   const script = join(workspaceRoot(), 'tools/bench/reference-reader.ts');
-  const machineBefore = machineCpuS();
   const flags = [
     '--disable-warning=ExperimentalWarning',
     script,
@@ -75,8 +85,8 @@ export function drainWithReference(
     rowsPerS: rows / seconds,
     cpuUsPerRow: (cpuS / rows) * 1e6,
     peakRssMb: Number.NaN,
-    seconds,
-    machineCpuS: machineCpuS() - machineBefore,
+    postgresUsPerRow: Number.NaN,
+    brokerUsPerRow: Number.NaN,
   };
 }
 

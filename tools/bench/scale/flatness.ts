@@ -6,6 +6,9 @@ export interface ScalePoint {
   readonly peakRssMb: number;
   /** Rows that were counted. */
   readonly rows: number;
+  /** Rounds, and those of them in which others had too much of the machine; one round that was not looked at has none. */
+  readonly made?: number;
+  readonly noisy?: number;
 }
 
 /**

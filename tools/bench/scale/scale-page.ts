@@ -1,6 +1,7 @@
 import { measuredSentence, type RunFacts } from '../committed-run.ts';
 import { checkTable, table, thousands } from '../markdown.ts';
 import { linePlot, ticksFromZero } from '../plots/line-plot.ts';
+import { NOISY_CORES } from '../quiet-rounds.ts';
 import { FLAT_WITHIN, steepness, type ScalePoint } from './flatness.ts';
 import type { Curves, ScaleFigures } from './scale.ts';
 
@@ -15,7 +16,8 @@ const WHAT: Readonly<Record<keyof Curves, string>> = {
 const METHOD = `Every point is a slot of its own with narrow rows behind it, a hundred to a transaction; a producer with default settings drains 200,000 rows first, which
 touch every table, and only what follows counts. CPU is the operating system's for the whole process; how far it is, the broker is asked, which costs the producer
 nothing. Backlogs below a million rows are too short to be measured one by one: they are written while the producer is stopped (SIGSTOP), and up to fifty of them are
-drained one after the other. Of three rounds the median stands; of ten million rows there is one. Tables share one schema and one partition; for the partitions
+drained one after the other. Of three rounds the median stands; of ten million rows there is one. A round in which others had more than ${NOISY_CORES} cores is noisy and left out,
+and another one made for it, up to twice as many as are wanted. Tables share one schema and one partition; for the partitions
 the rows go in turn into 96 schemas, which are the keys. A curve counts as flat when a row costs at most ${FLAT_WITHIN} times as much at its dearest point as at its
 cheapest: two runs of one point differ by up to a seventh.`;
 
@@ -47,12 +49,13 @@ function curveNames(curves: Curves): Array<keyof Curves> {
 function curveParts(name: keyof Curves, points: readonly ScalePoint[]): string[] {
   return [
     table(
-      [capital(WHAT[name]), 'CPU µs/row', 'Rows/s', 'Peak RSS MB'],
+      [capital(WHAT[name]), 'CPU µs/row', 'Rows/s', 'Peak RSS MB', 'Noisy rounds'],
       points.map((point) => [
         thousands(point.of),
         point.cpuUsPerRow.toFixed(2),
         thousands(point.rowsPerS),
         point.peakRssMb.toFixed(0),
+        point.made === undefined ? '–' : `${point.noisy} of ${point.made}`,
       ]),
     ),
     `Dearest over cheapest: ${steepness(points).toFixed(2)}.`,

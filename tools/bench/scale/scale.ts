@@ -2,6 +2,7 @@ import type { Check } from '../../product/screen.ts';
 import type { BenchWorld } from '../bench-world.ts';
 import { NoiseMeter } from '../noise.ts';
 import { DrainedRun } from './drained-run.ts';
+import { quietRounds } from '../quiet-rounds.ts';
 import { FLAT_WITHIN, medianRound, steepness, type ScalePoint } from './flatness.ts';
 import { measureManyTables, type ManyTables } from './many-tables.ts';
 import { createTables, loadAtOnce, loadInTurn } from './tables.ts';
@@ -162,15 +163,14 @@ class ScaleRun {
   }
 
   async #rounds(what: string, count: number, point: () => Promise<ScalePoint>): Promise<ScalePoint> {
-    const rounds = await inTurn(
-      Array.from({ length: count }, (_, i) => i),
-      () => point(),
-    );
-    const { cpuUsPerRow, rowsPerS, peakRssMb } = medianRound(rounds);
+    const noise = () => new NoiseMeter(this.#world.stack);
+    const wanted = { quiet: count, most: 2 * count };
+    const { counted, made, noisy } = await quietRounds(noise, point, wanted);
+    const { cpuUsPerRow, rowsPerS, peakRssMb } = medianRound(counted);
     console.error(
       `${what}: ${cpuUsPerRow.toFixed(2)} µs/row, ${Math.round(rowsPerS)} rows/s, ${peakRssMb.toFixed(0)} MB`,
     );
-    return medianRound(rounds);
+    return { ...medianRound(counted), made, noisy };
   }
 }
 

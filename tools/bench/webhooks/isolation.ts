@@ -3,7 +3,7 @@ import type { BenchWorld } from '../bench-world.ts';
 import { NoiseMeter } from '../noise.ts';
 import { median } from '../processes.ts';
 import { measureHookLatency, type HookLatency } from './freshness.ts';
-import { quietRounds, type RoundCounts } from './quiet-rounds.ts';
+import { quietRounds, type RoundCounts } from '../quiet-rounds.ts';
 import { drained } from './throughput.ts';
 
 /** Of twenty, this many never answer. */

@@ -7,7 +7,7 @@ import { HookWorld, type Subscribed } from '../../webhooks/hook-world.ts';
 import type { BenchWorld } from '../bench-world.ts';
 import { NoiseMeter } from '../noise.ts';
 import { median } from '../processes.ts';
-import { quietRounds, type RoundCounts } from './quiet-rounds.ts';
+import { quietRounds, type RoundCounts } from '../quiet-rounds.ts';
 
 /** Requests in flight, of the product and of the loop. */
 const IN_FLIGHT = 64;

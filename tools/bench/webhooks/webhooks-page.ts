@@ -1,7 +1,7 @@
 import { measuredSentence, type RunFacts } from '../committed-run.ts';
 import { checkTable, table, thousands } from '../markdown.ts';
 import type { HookLatency } from './freshness.ts';
-import { NOISY_CORES, type RoundCounts } from './quiet-rounds.ts';
+import { NOISY_CORES, type RoundCounts } from '../quiet-rounds.ts';
 import type { WebhookFigures } from './webhooks-command.ts';
 
 const METHOD = `Endpoints are local servers that answer 200 with nothing. **Deliveries**: 200,000 events of 30,000 rows that were written while no notifier ran, to one endpoint, 64 requests in flight,

@@ -6,13 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describeGroup } from '@pgstream/kafka-client';
 import { waitFor, workspaceRoot } from '@pgstream/test-kit';
 import type { BenchWorld } from '../bench-world.ts';
+import { NoiseMeter } from '../noise.ts';
 import { connectionTo } from '../peers/peer-world.ts';
 import { median, usageOf } from '../processes.ts';
+import { figuresOfRounds, quietOf, type InRound } from '../quiet-rounds.ts';
 import { drainWithProduct, pidOf } from '../slot-to-kafka.ts';
 import type { Workload } from '../workload.ts';
 
 /** Some workers of one group draining a topic into a store that takes as much as comes. */
-export interface WorkersRun {
+export interface WorkersRun extends InRound {
   readonly workers: number;
   /** Of each bulk, for each of its documents. */
   readonly storeUsPerDoc: number;
@@ -31,7 +33,7 @@ const SPREAD = {
 /** A worker waits for such a store, and has CPU to spare; the other store answers at once, and the machine is the limit. */
 export const SLOW_STORE_US = 100;
 const STORES_US = [SLOW_STORE_US, 0];
-const ROUNDS = 2;
+const ROUNDS = { quiet: 2, most: 4 };
 const LOOK_EVERY_MS = 20;
 
 /** Makes the slot; before the workload is written. */
@@ -45,26 +47,38 @@ export async function measureWorkers(world: BenchWorld, workload: Workload): Pro
   console.error('one worker and two, filling the topic …');
   await drainWithProduct({ ...world, product: () => product }, WORKERS_RUN, workload);
   const runs: WorkersRun[] = [];
-  for (const storeUsPerDoc of STORES_US)
-    for (let round = 0; round < ROUNDS; round++)
-      for (const workers of round % 2 === 0 ? [1, 2] : [2, 1]) {
-        const run = await measureOnce(world, workload, { workers, storeUsPerDoc });
-        console.error(
-          `  store of ${storeUsPerDoc} µs per document, ${workers} workers: ${Math.round(run.docsPerS)} documents/s`,
-        );
-        runs.push(run);
-      }
+  for (const storeUsPerDoc of STORES_US) {
+    const bothOf = (round: number) =>
+      oneAndTwo(world, workload, { storeUsPerDoc, isOneFirst: round % 2 === 0 });
+    runs.push(...(await figuresOfRounds(() => new NoiseMeter(world.stack), bothOf, ROUNDS)));
+  }
+  return runs;
+}
+
+type Measured = Omit<WorkersRun, 'noiseCores'>;
+
+async function oneAndTwo(
+  world: BenchWorld,
+  workload: Workload,
+  { storeUsPerDoc, isOneFirst }: { readonly storeUsPerDoc: number; readonly isOneFirst: boolean },
+): Promise<Measured[]> {
+  const runs: Measured[] = [];
+  for (const workers of isOneFirst ? [1, 2] : [2, 1]) {
+    // oxlint-disable-next-line no-await-in-loop -- one system at a time
+    const run = await measureOnce(world, workload, { workers, storeUsPerDoc });
+    console.error(
+      `  store of ${storeUsPerDoc} µs per document, ${workers} workers: ${Math.round(run.docsPerS)} documents/s`,
+    );
+    runs.push(run);
+  }
   return runs;
 }
 
 /** How many times the rate of one worker two of them reach. */
 export function gainOf(runs: readonly WorkersRun[], storeUsPerDoc: number): number {
+  const counted = quietOf(runs.filter((run) => run.storeUsPerDoc === storeUsPerDoc));
   const rateOf = (workers: number) =>
-    median(
-      runs
-        .filter((run) => run.workers === workers && run.storeUsPerDoc === storeUsPerDoc)
-        .map(({ docsPerS }) => docsPerS),
-    );
+    median(counted.filter((run) => run.workers === workers).map(({ docsPerS }) => docsPerS));
   return rateOf(2) / rateOf(1);
 }
 
@@ -74,7 +88,7 @@ async function measureOnce(
   world: BenchWorld,
   workload: Workload,
   { workers, storeUsPerDoc }: Pick<WorkersRun, 'workers' | 'storeUsPerDoc'>,
-): Promise<WorkersRun> {
+): Promise<Measured> {
   const store = await NullIndex.start(world.searchUrl, storeUsPerDoc);
   const group = `workers-${++groups}`;
   const product = world.product(WORKERS_RUN).withEnvironment({
