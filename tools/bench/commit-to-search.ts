@@ -11,6 +11,8 @@ const WARM_UP = 1_000;
 /** Commits of one window. What is reported is the median window: a stop of the machine is not the product's. */
 const WINDOW = 1_500;
 const WINDOWS = { quiet: 3, most: 6 };
+/** Windows in front that are not counted, at most: a JVM that meets so many indices for the first time compiles for a minute. */
+const WARM_UP_WINDOWS = 6;
 const POLL_EVERY_MS = 4;
 
 /** One window. */
@@ -50,16 +52,28 @@ export async function measureFreshness(world: BenchWorld, indices: number): Prom
   for (let i = 0; i < indices; i++)
     await world.sql.query(`CREATE TABLE ${prefix}${i} (id integer PRIMARY KEY, note text)`);
   const writing = write(round);
-  const once = async (window: number) => {
-    const from = WARM_UP + window * WINDOW;
-    return [await measureWindow(round, { from, to: from + WINDOW })];
-  };
+  let from = WARM_UP;
+  const window = async () => measureWindow(round, { from, to: (from += WINDOW) });
+  const once = async () => [await window()];
   try {
     await watch(round, WARM_UP);
+    await untilNoFaster(window);
     return await figuresOfRounds(() => new NoiseMeter(world.stack), once, WINDOWS);
   } finally {
     round.isOver = true;
     await writing;
+  }
+}
+
+/** Until two windows in a row bring no more than a twentieth over the best before. */
+async function untilNoFaster(window: () => Promise<{ readonly p50Ms: number }>): Promise<void> {
+  let best = Number.POSITIVE_INFINITY;
+  for (let [i, idle] = [0, 0]; i < WARM_UP_WINDOWS && idle < 2; i++) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    const { p50Ms } = await window();
+    console.error(`  warming up: p50 ${p50Ms.toFixed(1)} ms`);
+    idle = p50Ms > best * 0.95 ? idle + 1 : 0;
+    best = Math.min(best, p50Ms);
   }
 }
 

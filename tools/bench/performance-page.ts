@@ -33,7 +33,7 @@ made for it, up to twice as many as are wanted. Servers are warm before anything
   microseconds for each of their documents, as many at once as come (\`tools/bench/workers/null-index.ts\`). At 100 µs a worker waits for the store and two should do
   twice as much; at 0 the cores of the machine are the limit, which the workers share with the store and the broker, and nothing is asked for.
 - **Commit to \`_search\`**: single-row commits at 100 per second into one table, then into twenty that take turns, each with an index of its own; a searcher asks
-  every few milliseconds for the rows that it has not seen, of the indices that they belong to, and each row counts when it is found itself. Three windows of 1,500 commits each; the median window is what is checked. The
+  every few milliseconds for the rows that it has not seen, of the indices that they belong to, and each row counts when it is found itself. Three windows of 1,500 commits each, after such windows until two are no faster than those before by a twentieth (six at most): a JVM that meets twenty indices compiles for a minute; the median window is what is checked. The
   search server's cores are what refreshing costs, with the bulks and the searcher's own requests.
 
 What a row allocates is counted, not timed, by \`npm run bench -- micro\`; \`npm test\` fails when a stage allocates a tenth more than it did.`;

@@ -1,6 +1,8 @@
 import type { BenchWorld } from './bench-world.ts';
 
-const INDEX = 'warm-up';
+const PREFIX = 'warm-up-';
+/** A server that has met one index only compiles anew when it meets many. */
+const INDICES = 20;
 const LOOPS = 2;
 const SEARCHES_PER_BULK = 3;
 const MAPPINGS = {
@@ -19,12 +21,14 @@ const MAPPINGS = {
  * half a core of it, which was most of what the measurement showed.
  */
 export async function warmStore(world: BenchWorld, forMs: number): Promise<void> {
-  const base = `${world.searchUrl}/${INDEX}`;
-  await send(base, 'PUT', { settings: { number_of_shards: 1, number_of_replicas: 0 }, mappings: MAPPINGS });
+  const settings = { number_of_shards: 1, number_of_replicas: 0 };
+  const bases = Array.from({ length: INDICES }, (_, i) => `${world.searchUrl}/${PREFIX}${i}`);
+  for (const base of bases) await send(base, 'PUT', { settings, mappings: MAPPINGS });
   const endMs = performance.now() + forMs;
   let id = 0;
   const loop = async () => {
     while (performance.now() < endMs) {
+      const base = bases[id % INDICES] ?? '';
       const lines: string[] = [];
       for (const first = id; id < first + 3; id++) {
         lines.push(`{"index":{"_id":"${id}","version":${id},"version_type":"external_gte"}}`);
@@ -39,7 +43,7 @@ export async function warmStore(world: BenchWorld, forMs: number): Promise<void>
     }
   };
   await Promise.all(Array.from({ length: LOOPS }, loop));
-  await send(base, 'DELETE');
+  for (const base of bases) await send(base, 'DELETE');
 }
 
 /** @throws {Error} when the store refuses it */

@@ -18,8 +18,8 @@ export interface BulkHooks {
   park(refusals: readonly Refusal[]): Promise<void>;
   /** The alias of this table was not there: `gone` when the table was dropped, `again` when it is there now. */
   missingIndex(table: TableIndex, signal: AbortSignal): Promise<'gone' | 'again'>;
-  /** How long it is worth waiting before so much is sent: until the bulk may carry a refresh. 0 where it is not. */
-  holdMs(documents: number): number;
+  /** How long it is worth waiting before it is sent: until the bulk may carry a refresh. 0 where it is not. */
+  holdMs(chunk: Chunk): number;
   /** Whether a bulk to these indices is to refresh them; {@link carried} is called when it has been answered. */
   carry(indices: ReadonlySet<PhysicalIndex>, documents: number): boolean;
   carried(indices: ReadonlySet<PhysicalIndex>, done: boolean): void;

@@ -36,6 +36,8 @@ export class BulkLane {
   /** Running calls of {@link drain}. */
   #drains = 0;
   #held: NodeJS.Timeout | undefined;
+  /** What waits has been held back once, and is not again. */
+  #wasHeld = false;
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -132,13 +134,16 @@ export class BulkLane {
 
   /** The chunk to be sent now; `null` where none waits, or where it is worth waiting a moment. */
   #next(): Chunk | null {
-    const { length } = this.#waiting;
-    if (length === 0) return null;
-    const holdMs = length === 1 && this.#drains === 0 ? this.#options.hooks.holdMs(this.filling) : 0;
+    const { length, [0]: next } = this.#waiting;
+    if (next === undefined) return null;
+    const mayWait = length === 1 && this.#drains === 0 && !this.#wasHeld;
+    const holdMs = mayWait ? this.#options.hooks.holdMs(next) : 0;
     if (holdMs > 0) {
+      this.#wasHeld = true;
       this.#held = setTimeout(() => this.#release(), holdMs);
       return null;
     }
+    this.#wasHeld = false;
     return this.#waiting.shift() ?? null;
   }
 

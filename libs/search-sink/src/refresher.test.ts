@@ -9,12 +9,13 @@ function indexNamed(name: string): PhysicalIndex {
 }
 
 function setup() {
-  const state = { nowMs: 1_000_000, lagging: false };
+  const state = { nowMs: 1_000_000, lagging: false, settings: '{}', isFailing: false };
   const paths: string[] = [];
   const store = {
     request: async (_method: string, path: string) => {
       paths.push(path);
-      return { status: 200, text: '{}' };
+      if (state.isFailing) throw new Error('scripted');
+      return await Promise.resolve({ status: 200, text: path.includes('_settings') ? state.settings : '{}' });
     },
   };
   const refresher = new Refresher({
@@ -26,48 +27,125 @@ function setup() {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the refresher calls
     clock: { now: () => state.nowMs } as unknown as Clock,
   });
-  return { state, paths, refresher };
+  const requests = () => paths.filter((path) => path.includes('/_refresh'));
+  return { state, paths, requests, refresher };
+}
+
+async function settled(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 async function refreshed(refresher: Refresher, index: PhysicalIndex): Promise<void> {
   refresher.note([index]);
-  await new Promise((resolve) => setImmediate(resolve));
+  await settled();
 }
 
-test('a bulk carries the refresh when it has all there is to show, and after a rest', async () => {
+test('a bulk carries the refresh of its indices, and again after a rest', async () => {
   const { state, refresher } = setup();
   const a = indexNamed('a');
-  expect(refresher.carry(new Set([a]))).toBe(false); // nobody has looked at its settings
+  const only = new Set([a]);
+  expect(refresher.carry(only)).toBe(false); // nobody has looked at its settings
+  expect(refresher.restMs(only)).toBe(0);
   await refreshed(refresher, a);
-  expect([refresher.carry(new Set([a])), refresher.restMs]).toEqual([false, 20]);
+  expect([refresher.carry(only), refresher.restMs(only)]).toEqual([false, 20]);
   state.nowMs += 20;
-  expect([refresher.carry(new Set([a])), refresher.carry(new Set([a]))]).toEqual([true, false]);
+  expect([refresher.carry(only), refresher.carry(only)]).toEqual([true, false]);
   state.nowMs += 100;
-  refresher.carried(new Set([a]), true);
-  expect(refresher.carry(new Set([a]))).toBe(false);
-  state.nowMs += 24;
-  expect(refresher.restMs).toBe(1);
-  state.nowMs += 1;
-  expect(refresher.carry(new Set([a]))).toBe(true);
-  refresher.carried(new Set([a]), false);
+  refresher.carried(only, true);
+  expect(refresher.carry(only)).toBe(false);
+  state.nowMs += 23;
+  expect([refresher.carry(only), refresher.restMs(only)]).toEqual([false, 2]);
+  state.nowMs += 1; // a timer may be early by one
+  expect(refresher.carry(only)).toBe(true);
+  refresher.carried(only, false);
   await refresher.close();
 });
 
-test('what a refresh has failed to show is shown by the next, and keeps others from carrying one', async () => {
-  const { state, paths, refresher } = setup();
+test('bulks to other indices carry theirs while one index waits for a refresh, or has it under way', async () => {
+  const { state, requests, refresher } = setup();
+  const [a, b] = [indexNamed('a'), indexNamed('b')];
+  await refreshed(refresher, b);
+  state.nowMs += 1_000;
+  await refreshed(refresher, a);
+  state.nowMs += 10;
+  refresher.note([a]); // too early: it waits
+  expect([refresher.restMs(new Set([a, b])), refresher.restMs(new Set([b]))]).toEqual([10, 0]);
+  expect(refresher.carry(new Set([b]))).toBe(true);
+  refresher.carried(new Set([b]), true);
+  expect(requests()).toHaveLength(2);
+  state.nowMs += 1_000;
+  refresher.note([a]); // under way until the next turn
+  expect(refresher.carry(new Set([b]))).toBe(true);
+  await settled();
+  expect(requests()).toEqual([expect.any(String), expect.any(String), expect.stringContaining('/a/')]);
+  await refresher.close();
+});
+
+test('of the indices that wait those are refreshed that have rested', async () => {
+  const { state, requests, refresher } = setup();
   const [a, b] = [indexNamed('a'), indexNamed('b')];
   await refreshed(refresher, a);
   state.nowMs += 1_000;
   await refreshed(refresher, b);
+  state.nowMs += 10;
+  refresher.note([a, b]);
+  await settled();
+  expect(requests().slice(2)).toEqual([expect.stringContaining('/a/_refresh')]);
+  await refresher.close();
+});
+
+test('what was written before a bulk carried the refresh of its index is refreshed after it: a bulk shows its own shards only', async () => {
+  const { state, requests, refresher } = setup();
+  const a = indexNamed('a');
+  await refreshed(refresher, a);
   state.nowMs += 1_000;
-  state.lagging = true;
-  expect(refresher.carry(new Set([a]))).toBe(false);
+  state.lagging = true; // no refresh begins
   refresher.note([a]);
   state.lagging = false;
-  expect([refresher.carry(new Set([b])), refresher.carry(new Set([a, b]))]).toEqual([false, true]);
+  expect(refresher.carry(new Set([a]))).toBe(true);
+  refresher.carried(new Set([a]), true);
+  state.nowMs += 1_000;
+  refresher.note([]);
+  await settled();
+  expect(requests().slice(1)).toEqual([expect.stringContaining('/a/_refresh')]);
+  await refresher.close();
+});
+
+test('settings that are old keep no bulk from carrying: they are read meanwhile, and what they say holds for the next', async () => {
+  const { state, paths, refresher } = setup();
+  const a = indexNamed('a');
+  await refreshed(refresher, a);
+  state.nowMs += 60_000;
+  state.settings = '{"a":{"settings":{"index.refresh_interval":"-1"}}}';
   const before = paths.length;
-  refresher.carried(new Set([a, b]), false);
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(paths.slice(before)).toEqual([expect.stringContaining('/a/_refresh')]);
+  expect(refresher.carry(new Set([a]))).toBe(true);
+  refresher.carried(new Set([a]), true);
+  await settled();
+  expect(paths.slice(before)).toEqual([expect.stringContaining('/a/_settings')]);
+  state.nowMs += 1_000;
+  expect([refresher.carry(new Set([a])), refresher.restMs(new Set([a]))]).toEqual([false, 0]);
+  await refresher.close();
+});
+
+test('a request that failed is not asked again for a second, however well bulks do', async () => {
+  const { state, paths, refresher } = setup();
+  const [a, b] = [indexNamed('a'), indexNamed('b')];
+  await refreshed(refresher, b);
+  state.nowMs += 1_000;
+  state.isFailing = true;
+  await refreshed(refresher, a);
+  const before = paths.length;
+  for (let bulk = 0; bulk < 9; bulk++) {
+    state.nowMs += 100;
+    expect(refresher.carry(new Set([b]))).toBe(true);
+    refresher.carried(new Set([b]), true);
+    refresher.note([]);
+  }
+  await settled();
+  expect(paths).toHaveLength(before);
+  state.isFailing = false;
+  state.nowMs += 100;
+  await refreshed(refresher, a);
+  expect(paths.slice(before)).toContainEqual(expect.stringContaining('/a/_refresh'));
   await refresher.close();
 });

@@ -6,7 +6,7 @@ import type { PhysicalIndex } from './table-index.ts';
 export interface RefresherOptions {
   readonly store: SearchStore;
   readonly observer: SearchObserver;
-  /** Shortest time between two refreshes. 0: never any. */
+  /** Shortest time between two refreshes of an index. 0: never any. */
   readonly minIntervalMs: number;
   /** More is waiting than searches are worth interrupting for. */
   readonly lagging: () => boolean;
@@ -21,24 +21,33 @@ const MAX_HOLD_MS = 50;
 const MAX_INDICES = 64;
 const QUIET_MS = 100;
 const AFTER_FAILURE_MS = 1000;
+/** A timer of so many milliseconds may end before the clock says so. */
+const TIMER_EARLY_MS = 1;
 
 /**
  * Makes documents visible to searches soon after they were written, while the sink is caught up; while it lags, none
  * of that: the index's own interval does. The last document always gets its refresh.
  *
- * One refresh at a time: carried by a bulk that has all there is to show, or as a request of its own.
+ * A refresh is carried by a bulk, for the shards that it writes to; what was written without one gets a request of its own.
+ * One of each kind at a time. They do not wait for one another: the store refreshes what a request names one index after the
+ * other, and with many indices there would always be some that no bulk has shown.
+ *
+ * An index rests until the shortest time between two refreshes is over; after each refresh its kind rests for a part of what
+ * it took.
  */
 export class Refresher {
   readonly #options: RefresherOptions;
   readonly #clock: Clock;
+  /** Written without a refresh. A bulk that carries one shows only its own shards, and makes none of these clean. */
   readonly #dirty = new Set<PhysicalIndex>();
-  #notBeforeMs = 0;
-  #tookMs = 0;
+  readonly #carries = new Pace();
+  readonly #requests = new Pace();
   #timer: NodeJS.Timeout | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
   #running: Promise<void> | null = null;
   /** When the bulk that carries a refresh began. */
   #carriedFromMs: number | null = null;
+  #looking: Promise<void> | null = null;
   #closed = false;
 
   constructor(options: RefresherOptions) {
@@ -58,22 +67,21 @@ export class Refresher {
     this.#dirty.delete(index);
   }
 
-  /** Time until a bulk may carry a refresh, where that is soon. */
-  get restMs(): number {
-    if (this.#options.minIntervalMs === 0 || !this.#isFree || this.#options.lagging()) return 0;
-    const waitMs = this.#notBeforeMs - this.#clock.now();
-    return waitMs > MAX_HOLD_MS ? 0 : Math.max(0, waitMs);
+  /** Whole milliseconds until a bulk to these indices may carry a refresh, where that is soon and it may at all. */
+  restMs(indices: ReadonlySet<PhysicalIndex>): number {
+    if (!this.#mayCarry(indices)) return 0;
+    const waitMs = this.#restsUntil(this.#carries, indices, Math.max) - this.#clock.now();
+    return waitMs > MAX_HOLD_MS ? 0 : Math.ceil(Math.max(0, waitMs));
   }
 
   /** Whether a bulk to these indices is to refresh them. If so, call {@link carried} when it has ended. */
   carry(indices: ReadonlySet<PhysicalIndex>): boolean {
-    if (this.#options.minIntervalMs === 0 || !this.#isFree || this.#options.lagging()) return false;
+    if (!this.#mayCarry(indices)) return false;
     const now = this.#clock.now();
-    if (now < this.#notBeforeMs) return false;
-    for (const index of this.#dirty) if (!indices.has(index)) return false;
-    for (const index of indices)
-      if (index.refreshDisabled || now - index.settingsReadMs > SETTINGS_AGE_MS) return false;
+    if (now + TIMER_EARLY_MS < this.#restsUntil(this.#carries, indices, Math.max)) return false;
     this.#carriedFromMs = now;
+    for (const index of indices) index.refreshedMs = now;
+    this.#lookAgain(indices, now);
     return true;
   }
 
@@ -82,60 +90,93 @@ export class Refresher {
     const from = this.#carriedFromMs;
     if (from === null) return;
     this.#carriedFromMs = null;
-    if (done) {
-      for (const index of indices) this.#dirty.delete(index);
-      this.#rest(indices.size, from);
-    }
-    if (this.#dirty.size > 0) this.#go();
+    if (done) this.#rest(this.#carries, indices.size, from);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    await this.#running;
+    await Promise.all([this.#running, this.#looking]);
   }
 
-  get #isFree(): boolean {
-    return this.#running === null && this.#carriedFromMs === null && !this.#closed;
+  #mayCarry(indices: ReadonlySet<PhysicalIndex>): boolean {
+    const { minIntervalMs, lagging } = this.#options;
+    if (minIntervalMs === 0 || this.#carriedFromMs !== null || this.#closed || lagging()) return false;
+    if (indices.size > MAX_INDICES) return false;
+    for (const { refreshDisabled, settingsReadMs } of indices)
+      if (refreshDisabled || settingsReadMs === 0) return false;
+    return true;
   }
 
   #go(): void {
-    if (!this.#isFree) return;
-    const waitMs = this.#options.lagging() ? QUIET_MS : this.#notBeforeMs - this.#clock.now();
+    if (this.#running !== null || this.#closed || this.#dirty.size === 0) return;
+    const now = this.#clock.now();
+    const waitMs = this.#options.lagging()
+      ? QUIET_MS
+      : this.#restsUntil(this.#requests, this.#dirty, Math.min) - now;
     if (waitMs > 0) this.#wakeIn(waitMs);
-    else if (this.#dirty.size > 0) this.#running = this.#refresh([...this.#dirty].slice(0, MAX_INDICES));
+    else this.#running = this.#refresh(this.#due(now));
+  }
+
+  #due(now: number): PhysicalIndex[] {
+    const latest = now - this.#options.minIntervalMs;
+    return [...this.#dirty].filter(({ refreshedMs }) => refreshedMs <= latest).slice(0, MAX_INDICES);
+  }
+
+  /** When the first or the last of them may be refreshed. */
+  #restsUntil(pace: Pace, indices: Iterable<PhysicalIndex>, which: (a: number, b: number) => number): number {
+    let begun: number | undefined;
+    for (const { refreshedMs } of indices)
+      begun = begun === undefined ? refreshedMs : which(begun, refreshedMs);
+    return Math.max(pace.notBeforeMs, (begun ?? 0) + this.#options.minIntervalMs);
   }
 
   async #refresh(due: readonly PhysicalIndex[]): Promise<void> {
-    for (const index of due) this.#dirty.delete(index);
+    const now = this.#clock.now();
+    for (const index of due) {
+      this.#dirty.delete(index);
+      index.refreshedMs = now;
+    }
     try {
-      await this.#readSettings(due, this.#clock.now());
+      await this.#readSettings(due, now);
       const wanted = due.filter((index) => !index.refreshDisabled);
       const names = wanted.map(({ name }) => name);
       const from = this.#clock.now();
       if (names.length > 0) {
         await refreshIndices(this.#options.store, names);
-        this.#rest(names.length, from);
+        this.#rest(this.#requests, names.length, from);
       }
     } catch {
       // The documents are durable; they become visible with the next refresh, ours or the index's own.
-      this.#notBeforeMs = this.#clock.now() + AFTER_FAILURE_MS;
+      this.#requests.notBeforeMs = this.#clock.now() + AFTER_FAILURE_MS;
       for (const index of due) this.#dirty.add(index);
     } finally {
       this.#running = null;
-      if (this.#dirty.size > 0) this.#go();
+      this.#go();
     }
   }
 
-  #rest(indices: number, from: number): void {
+  #rest(pace: Pace, indices: number, from: number): void {
     const now = this.#clock.now();
-    this.#tookMs = smoothed(this.#tookMs, now - from);
-    const restMs = Math.max(this.#options.minIntervalMs - this.#tookMs, REST_PER_REFRESH * this.#tookMs);
-    this.#notBeforeMs = now + restMs;
+    pace.rest(from, now);
     this.#options.observer.refreshed({ indices, durationMs: now - from });
   }
 
-  /** Somebody may switch refreshing off at any time, for a bulk load of their own. */
+  /**
+   * Somebody may switch refreshing off at any time, for a bulk load of their own. Bulks do not wait for the answer: one that was
+   * not looked at for a while is refreshed once more at most.
+   */
+  #lookAgain(indices: ReadonlySet<PhysicalIndex>, now: number): void {
+    if (this.#looking !== null) return;
+    for (const { settingsReadMs } of indices) {
+      if (now - settingsReadMs <= SETTINGS_AGE_MS) continue;
+      this.#looking = this.#readSettings([...indices], now)
+        .catch(() => undefined) // the next bulk asks again
+        .finally(() => (this.#looking = null));
+      return;
+    }
+  }
+
   async #readSettings(indices: readonly PhysicalIndex[], now: number): Promise<void> {
     const old = indices.filter((index) => now - index.settingsReadMs > SETTINGS_AGE_MS);
     if (old.length === 0) return;
@@ -173,6 +214,17 @@ export class Refresher {
       Math.max(1, Math.ceil(ms)),
     );
     this.#timer.unref();
+  }
+}
+
+/** When the next refresh of one kind may begin. */
+class Pace {
+  notBeforeMs = 0;
+  #tookMs = 0;
+
+  rest(fromMs: number, nowMs: number): void {
+    this.#tookMs = smoothed(this.#tookMs, nowMs - fromMs);
+    this.notBeforeMs = nowMs + REST_PER_REFRESH * this.#tookMs;
   }
 }
 

@@ -244,7 +244,7 @@ export class SearchSink implements Sink {
         park: async (refusals) => this.#parking.refused(refusals, this.#waiting, this.#closed.signal),
         missingIndex: async (table, signal) =>
           this.#steady.run(signal, async () => this.#schema.missing(table)),
-        holdMs: (documents) => (documents < LAGGING_DOCUMENTS ? this.#refresher.restMs : 0),
+        holdMs: (chunk) => (chunk.count < LAGGING_DOCUMENTS ? this.#refresher.restMs(chunk.indices()) : 0),
         carry: (indices, documents) => documents < LAGGING_DOCUMENTS && this.#refresher.carry(indices),
         carried: (indices, done) => this.#refresher.carried(indices, done),
         written: (indices, documents, refreshed) => this.#written(indices, documents, refreshed),

@@ -42,6 +42,8 @@ export class PhysicalIndex {
   /** Somebody set refresh_interval to -1: then nothing here refreshes it. */
   refreshDisabled = false;
   settingsReadMs = 0;
+  /** When the last refresh of ours began. */
+  refreshedMs = 0;
 
   constructor(index: { writeAlias: string; name: string; generation: number; properties: Properties }) {
     this.writeAlias = index.writeAlias;
