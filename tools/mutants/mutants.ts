@@ -133,12 +133,12 @@ export const MUTANTS: readonly Mutant[] = [
     named: 'versions grow along a transaction',
   },
   {
-    name: 'show only what the bulk itself wrote',
+    name: 'count an index as shown when a bulk to it carried a refresh',
     file: `${SINK}/src/refresher.ts`,
-    from: '    for (const index of this.#dirty) if (!indices.has(index)) return false;\n',
-    to: '',
+    from: 'for (const index of indices) index.refreshedMs = now;',
+    to: 'for (const index of indices) this.#dirty.delete(index);',
     test: `${SINK}/src/refresher.test.ts`,
-    named: 'what a refresh has failed to show',
+    named: 'what was written before a bulk carried the refresh',
   },
   {
     name: 'delete the old document of a row before its new one is durable',
