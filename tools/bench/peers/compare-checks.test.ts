@@ -22,11 +22,13 @@ const GOOD = [
   drained('pgstream', { rowsPerS: 300_000 }),
   drained('pgstream, no zstd', { rowsPerS: 250_000, logBytes: 20_000 }),
   drained('Debezium tuned', { rowsPerS: 43_000 }),
+  drained('reference reader', { rowsPerS: 170_000 }),
 ];
 
 test('a run within every target passes every check', () => {
   expect(passed(GOOD)).toEqual({
     'narrow: rate against Debezium tuned': true,
+    "narrow: rate against the reference reader's on narrow rows": true,
     'narrow: producer CPU per row': true,
     'narrow: producer peak RSS': true,
     'narrow: rate with zstd against without': true,
@@ -35,7 +37,8 @@ test('a run within every target passes every check', () => {
 });
 
 test.each([
-  ['narrow: rate against Debezium tuned', 'pgstream', { rowsPerS: 257_000 }],
+  ['narrow: rate against Debezium tuned', 'Debezium tuned', { rowsPerS: 50_100 }],
+  ["narrow: rate against the reference reader's on narrow rows", 'reference reader', { rowsPerS: 177_000 }],
   ['narrow: producer CPU per row', 'pgstream', { rowsPerS: 300_000, cpuS: 3.1 }],
   ['narrow: producer peak RSS', 'pgstream', { rowsPerS: 300_000, peakRssMb: 141 }],
   ['narrow: rate with zstd against without', 'pgstream, no zstd', { rowsPerS: 300_001, logBytes: 20_000 }],
@@ -43,6 +46,18 @@ test.each([
 ])('%s fails when it is missed', (name, system, changes) => {
   const drains = GOOD.map((one) => (one.system === system ? drained(system, changes) : one));
   expect(Object.entries(passed(drains)).filter(([, pass]) => !pass)).toEqual([[name, false]]);
+});
+
+test.each([
+  [154_800, true],
+  [154_600, false],
+])('%i wide rows/s beside 170,000 narrow ones of the reference: %s', (rowsPerS, pass) => {
+  // 1.7 * 142 / 265 are 0.91, of 170,000 154,700
+  const drains = [
+    drained('pgstream', { load: 'wide', rowsPerS }),
+    drained('reference reader', { rowsPerS: 170_000 }),
+  ];
+  expect(passed(drains)["wide: rate against the reference reader's on narrow rows"]).toBe(pass);
 });
 
 test('what did not take part is not judged', () => {

@@ -39,7 +39,7 @@ function figures({ measuredOn, rounds, checks, drains, broken, machine }: Commit
     `Measured on ${measuredOn}, ${rounds} rounds, ${machine.cores} cores (${machine.cpu ?? 'unknown CPU'}), ${machine.memoryGb} GB, Node ${machine.node}:`,
     ...comparisonTables(drains).map(({ load, head, rows }) => table([load, ...head], rows)),
     checkTable(checks),
-    '**What bounds it.** A slot is sent by one process, the walsender, and so by one core. What PostgreSQL takes for a row while pgstream drains is what no consumer can be faster than; the rest of the machine is what PostgreSQL, the broker and pgstream share:',
+    '**What bounds it.** A slot is sent by one process, the walsender, and so by one core. What PostgreSQL takes for a row while pgstream drains is what no consumer can be faster than; the rest of the machine is what PostgreSQL, the broker and pgstream share. Where all of its cores are in use, nothing is left to be faster with:',
     table(LIMITS_HEAD, limits(drains)),
     ...(broken.length === 0 ? [] : [`Could not be run: ${broken.join('; ')}.`]),
   ];

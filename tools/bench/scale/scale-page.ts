@@ -58,9 +58,17 @@ function curveParts(name: keyof Curves, points: readonly ScalePoint[]): string[]
         point.made === undefined ? '–' : `${point.noisy} of ${point.made}`,
       ]),
     ),
-    `Dearest over cheapest: ${steepness(points).toFixed(2)}.`,
+    `Dearest over cheapest: ${steepness(points).toFixed(2)}.${name === 'rows' ? toBegin(points) : ''}`,
     `![CPU per row over ${WHAT[name]}](performance/scale-${name}.svg)`,
   ];
+}
+
+/** What the shortest backlog pays once, and a longer one spreads over more rows. */
+function toBegin([shortest, ...longer]: readonly ScalePoint[]): string {
+  if (shortest === undefined || longer.length === 0) return '';
+  const cheapest = Math.min(...longer.map(({ cpuUsPerRow }) => cpuUsPerRow));
+  const ms = ((shortest.cpuUsPerRow - cheapest) * shortest.of) / 1000;
+  return ` A backlog of ${thousands(shortest.of)} rows takes ${ms.toFixed(1)} ms of CPU more than as many rows of a long one: what it costs to begin, once. From ${thousands(longer[0]?.of ?? 0)} rows on the dearest costs ${steepness(longer).toFixed(2)} times the cheapest.`;
 }
 
 function curvePlot(name: keyof Curves, points: readonly ScalePoint[]): string {
