@@ -59,9 +59,11 @@ async function killAtEach(service: ServiceName | 'cli', name: string, names: rea
     let end: number | NodeJS.Signals | undefined;
     void victim.exited.then((exit) => (end = exit));
     const visitor = point.startsWith('consumer.release') ? await rebalance(victim) : undefined;
-    await waitFor(`${name} to reach ${point}`, () => end !== undefined, REACHED_WITHIN_MS).catch((cause: unknown) => {
-      throw new Error(`${point} was not reached\n${system.logOf(name)}`, { cause });
-    });
+    await waitFor(`${name} to reach ${point}`, () => end !== undefined, REACHED_WITHIN_MS).catch(
+      (cause: unknown) => {
+        throw new Error(`${point} was not reached\n${system.logOf(name)}`, { cause });
+      },
+    );
     if (end !== 'SIGKILL') throw new Error(`${point}: ended with ${end}\n${system.logOf(name)}`);
     running.delete(victim);
     visitor?.child.kill('SIGTERM');
