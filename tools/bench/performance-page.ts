@@ -85,7 +85,7 @@ function mainPathParts(run: MeasuredRun): string[] {
   ];
 }
 
-function drains({ drains: all }: MeasuredRun): string[] {
+function drains({ drains: all, machine }: MeasuredRun): string[] {
   const rows = all.map((one) => [
     one.system,
     thousands(one.rowsPerS),
@@ -106,12 +106,12 @@ function drains({ drains: all }: MeasuredRun): string[] {
     '## Slot to Kafka',
     bars('Rows per second, median', all, ({ rowsPerS }) => rowsPerS),
     table(head, rows),
-    ...drainBound(all),
+    ...drainBound(all, machine.cores),
   ];
 }
 
 /** What one walsender can send, beside what the reference takes from it. */
-function drainBound(all: MeasuredRun['drains']): string[] {
+function drainBound(all: MeasuredRun['drains'], machineCores: number): string[] {
   const [ours, reference] = [true, false].map((isOurs) =>
     quietOf(all).filter(({ system }) => (system === 'pgstream') === isOurs),
   );
@@ -122,8 +122,9 @@ function drainBound(all: MeasuredRun['drains']): string[] {
   const others = of((one) => one.cpuUsPerRow + one.brokerUsPerRow);
   const cores = (of((one) => one.rowsPerS) * (postgresUs + others)) / 1e6;
   const against = most / median((reference ?? []).map(({ rowsPerS }) => rowsPerS));
+  const atBest = (against * postgresUs * machineCores) / (postgresUs + others);
   return [
-    `**What bounds it.** A slot is sent by one process, the walsender, and so by one core: it takes ${postgresUs.toFixed(2)} µs for a row while pgstream drains, and so sends at most ${thousands(most)} rows/s, ${against.toFixed(2)} times the reference reader's rate, to whoever reads. pgstream and broker take ${others.toFixed(2)} µs more, on the other core; ${cores.toFixed(2)} cores are in use.`,
+    `**What bounds it.** A slot is sent by one process, the walsender, and so by one core: it takes ${postgresUs.toFixed(2)} µs for a row while pgstream drains, and so sends at most ${thousands(most)} rows/s, ${against.toFixed(2)} times the reference reader's rate, to whoever reads. pgstream and broker take ${others.toFixed(2)} µs more; ${cores.toFixed(2)} of ${machineCores} cores are in use. Were all of them busy all the time it would be ${atBest.toFixed(2)} times the reference reader's rate.`,
   ];
 }
 
