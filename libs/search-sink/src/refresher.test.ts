@@ -9,11 +9,12 @@ function indexNamed(name: string): PhysicalIndex {
 }
 
 function setup() {
-  const state = { nowMs: 1_000_000, lagging: false, settings: '{}', isFailing: false };
+  const state = { nowMs: 1_000_000, lagging: false, settings: '{}', isFailing: false, tookMs: 0 };
   const paths: string[] = [];
   const store = {
     request: async (_method: string, path: string) => {
       paths.push(path);
+      if (path.includes('/_refresh')) state.nowMs += state.tookMs;
       if (state.isFailing) throw new Error('scripted');
       return await Promise.resolve({ status: 200, text: path.includes('_settings') ? state.settings : '{}' });
     },
@@ -147,5 +148,19 @@ test('a request that failed is not asked again for a second, however well bulks 
   state.nowMs += 100;
   await refreshed(refresher, a);
   expect(paths.slice(before)).toContainEqual(expect.stringContaining('/a/_refresh'));
+  await refresher.close();
+});
+
+test('a slow request keeps no bulk from carrying, and rests itself', async () => {
+  const { state, requests, refresher } = setup();
+  const [a, b] = [indexNamed('a'), indexNamed('b')];
+  await refreshed(refresher, b);
+  state.tookMs = 1_000;
+  await refreshed(refresher, a);
+  expect([refresher.restMs(new Set([b])), refresher.carry(new Set([b]))]).toEqual([0, true]);
+  refresher.carried(new Set([b]), true);
+  refresher.note([a]); // the request rests for a quarter of its second
+  await settled();
+  expect(requests()).toHaveLength(2);
   await refresher.close();
 });
